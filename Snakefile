@@ -1,0 +1,33 @@
+# Entry of the workflow: `snakemake --cores 8` draws every figure at the scale of config.yaml.
+# The rules are in workflow/rules, one file a stage, in the order in which data flows:
+# data.smk -> train.smk -> aggregate.smk -> plot.smk
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: "config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/aggregate.smk"
+include: "workflow/rules/plot.smk"
+
+
+rule figures:
+    default_target: True
+    input:
+        expand(
+            "figures/{scale}/{figure}.{type}",
+            scale=config["scale"],
+            figure=all_figures(config["scale"]),
+            type=["png", "svg"],
+        ),
+        expand("results/{scale}/{table}.csv", scale=config["scale"], table=["runs", "curves"]),
+
+
+onsuccess:
+    status.remove_kept_cycles("results")

@@ -1,0 +1,54 @@
+"""What the tests share: small image data and random networks."""
+
+import pytest
+import torch
+
+from dropnet.masks import Masks
+from dropnet.models import fully_connected
+from dropnet.training.fully_connected import Task
+from dropnet.weights import initial_weights
+
+torch.set_num_threads(1)
+
+
+def make_images(count, seed=0, side=6, classes=10):
+    """Images that carry their label: noise, a bright patch by class, and pixels that are always 0."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.randint(0, classes, (count,), generator=generator, dtype=torch.uint8)
+    images = torch.randint(0, 120, (count, 1, side, side), generator=generator, dtype=torch.uint8)
+    images *= torch.rand(count, 1, side, side, generator=generator) < 0.4
+    flat = images.view(count, -1)
+    flat[torch.arange(count), labels.long()] = 250
+    flat[:, -5:] = 0
+    return images, labels
+
+
+@pytest.fixture(scope="session")
+def splits():
+    """Training (not a multiple of the batch size), validation and test split; a test-only pixel."""
+    train, validation, test = make_images(331, 1), make_images(90, 2), make_images(120, 3)
+    test[0].view(len(test[0]), -1)[:, -1] = 77
+    return train, validation, test
+
+
+@pytest.fixture
+def make_task(splits):
+    """Return a function that prepares the splits as a task."""
+
+    def make(dtype=torch.float64, batch_size=16, learning_rate=0.1):
+        return Task(*splits, 10, batch_size, learning_rate, dtype)
+
+    return make
+
+
+@pytest.fixture
+def make_network():
+    """Return a function that makes initial weights and random masks."""
+
+    def make(widths, seed, keep=1.0, dtype=torch.float64):
+        weights = initial_weights(fully_connected(widths, 10), 36, seed)
+        generator = torch.Generator().manual_seed(seed + 1000)
+        masks = Masks(tuple(torch.rand(w, generator=generator) < keep for w in widths))
+        return {name: w.to(dtype) for name, w in weights.items()}, masks
+
+    return make

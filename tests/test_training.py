@@ -1,0 +1,211 @@
+"""The training engine against the plain reference, and its own invariants."""
+
+import math
+
+import pytest
+import reference
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dropnet.masks import Masks
+from dropnet.models import fully_connected
+from dropnet.training.early_stopping import EarlyStopping
+from dropnet.training.fully_connected import BLOCK
+from dropnet.training.train import train_cycle
+from dropnet.weights import compact, initial_weights
+
+
+def assert_close(got, expected, tolerance=1e-9):
+    assert got.keys() == expected.keys()
+    for name in got:
+        torch.testing.assert_close(got[name], expected[name], rtol=tolerance, atol=tolerance)
+
+
+def loose(**options):
+    """Hypothesis settings for examples that train: no deadline, function-scoped fixtures allowed."""
+    return settings(
+        deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], **options
+    )
+
+
+@pytest.mark.parametrize("widths", [[7], [6, 5], [5, 6, 4]])
+@pytest.mark.parametrize("batch_size", [16, 32, 331, 400])
+def test_an_epoch_is_plain_sgd(splits, make_task, make_network, widths, batch_size):
+    """Two epochs, blocks and partial last batch included, give the plain loop's numbers."""
+    train = splits[0]
+    weights, masks = make_network(widths, seed=3)
+    stack = make_task(batch_size=batch_size).stack([weights])
+    for _ in range(2):
+        losses, accuracies = stack.train_epoch()
+        weights, loss, accuracy = reference.train_epoch(weights, masks, *train, batch_size, 0.1)
+        assert losses[0] == pytest.approx(loss, rel=1e-9)
+        assert accuracies[0] == accuracy
+    assert_close(stack.weights()[0], weights)
+    assert 331 > 2 * BLOCK * 16  # more than one block, or the test would not see their seam
+
+
+@loose(max_examples=15)
+@given(
+    st.lists(st.integers(0, 7), min_size=2, max_size=3),
+    st.integers(0, 100),
+    st.sampled_from([0.15, 0.5, 0.9]),
+)
+def test_compacted_networks_train_and_evaluate_like_masked_ones(
+    splits, make_task, make_network, widths, seed, keep
+):
+    """Promise 5, for random masks, empty layers included."""
+    widths = [width + 1 for width in widths]
+    weights, masks = make_network(widths, seed, keep)
+    task = make_task()
+    stack = task.stack([compact(weights, masks)])
+    stack.train_epoch()
+    trained, *_ = reference.train_epoch(weights, masks, *splits[0], 16, 0.1)
+    assert_close(stack.weights()[0], compact(trained, masks))
+    (loss,), (accuracy,) = stack.evaluate(task.test)
+    assert (loss, accuracy) == pytest.approx(reference.evaluate(trained, masks, *splits[2]))
+    activations, _ = reference.forward(trained, masks, splits[0][0])
+    for layer, score in enumerate(stack.statistics(task.train)[0]["mean_activation"]):
+        expected = activations[layer].abs().mean(0)[masks.kept(layer)]
+        torch.testing.assert_close(score, expected)
+
+
+def test_stacked_networks_are_those_trained_alone(make_task, make_network):
+    """Networks of unequal widths, one with an empty layer, do not touch each other."""
+    task = make_task()
+    networks = [compact(*make_network([6, 5], seed, keep)) for seed, keep in [(1, 1), (2, 0.4), (3, 0)]]
+    together = task.stack(networks)
+    together.train_epoch()
+    for network, stacked in zip(networks, together.weights(), strict=True):
+        alone = task.stack([network])
+        alone.train_epoch()
+        assert_close(stacked, alone.weights()[0])
+        assert {n: w.shape for n, w in stacked.items()} == {n: w.shape for n, w in network.items()}
+
+
+def test_pixels_unused_in_training_keep_their_initial_weights(make_task, make_network):
+    weights, _ = make_network([6, 5], seed=1)
+    stack = make_task().stack([weights])
+    stack.train_epoch()
+    trained = stack.weights()[0]["dense1.kernel"]
+    assert torch.equal(trained[-5:], weights["dense1.kernel"][-5:])
+    assert not torch.equal(trained[:-5], weights["dense1.kernel"][:-5])
+
+
+def test_batches_come_in_the_order_of_the_split(splits, make_task):
+    """Each epoch visits the images in the given order, the partial batch last."""
+    task = make_task(batch_size=16)
+    seen = torch.cat([block.labels.flatten() for block in task.blocks])
+    assert torch.equal(seen, splits[0][1].long())
+    sizes = [size for b in task.blocks for size in [b.labels.shape[2]] * b.labels.shape[0]]
+    assert sizes == [16] * (331 // 16) + [331 % 16]
+    pixels = torch.cat([block.inputs[:, 1:2] for block in task.blocks]).flatten()
+    first = splits[0][0].flatten(1)[:, task.pixel_order[0]]
+    torch.testing.assert_close(pixels, first.double() / 255)
+
+
+@pytest.mark.parametrize(
+    ("patience", "losses", "stops_after"),
+    [
+        (5, [3, 2, 1, 1, 1, 1, 1, 1, 0], 8),  # an equal loss is not a new lowest one
+        (5, [3, 2, 2.5, 2.4, 2.3, 2.2, 1.9, 2, 2, 2, 2, 2], 12),  # a new lowest one starts over
+        (5, [1, 2, 3, 4, 5, 6, 0], 6),  # the first epoch may be the best
+        (1, [1, 0.5, 0.6], 3),
+        (2, [5, 4, 3, 2, 1], None),
+        (5, [math.nan] * 5, 5),
+    ],
+)
+def test_early_stopping_is_that_of_keras(patience, losses, stops_after):
+    stopping = EarlyStopping(patience)
+    stopped = [epoch for epoch, loss in enumerate(losses, 1) if stopping.stops_after(loss)]
+    assert (stopped[0] if stopped else None) == stops_after
+
+
+@loose(max_examples=20)
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 10**6))
+def test_initial_weights_are_glorot_uniform(inputs, width, seed):
+    weights = initial_weights(fully_connected([width], 10), inputs, seed)
+    for kernel, fan_in, fan_out in [
+        (weights["dense1.kernel"], inputs, width),
+        (weights["dense2.kernel"], width, 10),
+    ]:
+        assert kernel.shape == (fan_in, fan_out)
+        assert kernel.abs().max() <= math.sqrt(6 / (fan_in + fan_out)) * (1 + 1e-6)
+    assert not weights["dense1.bias"].any()
+    assert not weights["dense2.bias"].any()
+
+
+def test_initial_weights_fill_their_bounds_and_depend_on_the_seed_alone():
+    layers = fully_connected([40, 40], 10)
+    kernel = initial_weights(layers, 784, 7)["dense1.kernel"]
+    limit = math.sqrt(6 / (784 + 40))
+    assert kernel.min() < -0.99 * limit
+    assert kernel.max() > 0.99 * limit
+    assert kernel.mean().abs() < 0.01 * limit
+    assert kernel.std() == pytest.approx(limit / math.sqrt(3), rel=0.01)
+    torch.rand(3)  # the global random state does not matter
+    assert torch.equal(kernel, initial_weights(layers, 784, 7)["dense1.kernel"])
+    assert not torch.equal(kernel, initial_weights(layers, 784, 8)["dense1.kernel"])
+
+
+def cycle_of(task, networks, max_epochs, patience, **options):
+    """Train networks given as (weights, masks) for one cycle."""
+    seeds = list(range(len(networks)))
+    masks = [m for _, m in networks]
+    compacted = [compact(w, m) for w, m in networks]
+    return train_cycle(task, 3, seeds, masks, compacted, max_epochs, patience, **options)
+
+
+def test_a_cycle_records_what_the_protocol_says(splits, make_task, make_network):
+    """Early stopping, last weights, running means: as the plain loop does them, network by network."""
+    networks = [make_network([6, 5], seed, keep) for seed, keep in [(1, 1), (2, 0.6), (3, 0.3)]]
+    cycle = cycle_of(make_task(learning_rate=1.5), networks, max_epochs=12, patience=1)
+    epochs = []
+    for network, (weights, masks) in zip(cycle.networks, networks, strict=True):
+        stopping = EarlyStopping(1)
+        for epoch in range(1, 13):
+            weights, loss, accuracy = reference.train_epoch(weights, masks, *splits[0], 16, 1.5)
+            val_loss, val_accuracy = reference.evaluate(weights, masks, *splits[1])
+            if stopping.stops_after(val_loss):
+                break
+        test_loss, test_accuracy = reference.evaluate(weights, masks, *splits[2])
+        results = network.results
+        assert results.epochs == epoch
+        assert results.train_loss == pytest.approx(loss, rel=1e-6)
+        assert results.val_loss == pytest.approx(val_loss, rel=1e-6)
+        assert results.test_loss == pytest.approx(test_loss, rel=1e-6)
+        assert (results.train_accuracy, results.val_accuracy, results.test_accuracy) == (
+            accuracy,
+            val_accuracy,
+            test_accuracy,
+        )
+        assert_close(network.weights, compact(weights, masks), 1e-6)
+        epochs.append(epoch)
+    assert len(set(epochs)) == 3, "networks must leave the stack at different times"
+    assert max(epochs) == 12, "by early stopping, and at the last epoch allowed"
+
+
+def test_a_diverged_network_is_recorded_and_leaves_the_others_alone(make_task, make_network):
+    """Weights that overflow in training: a loss that is not finite, and the rest as without it."""
+    broken, masks = make_network([6, 5], 1)
+    broken = {name: weight * 1e200 for name, weight in broken.items()}
+    healthy = make_network([6, 5], 2, 0.7)
+    cycle = cycle_of(make_task(), [(broken, masks), healthy], max_epochs=3, patience=5)
+    assert cycle.networks[0].results.diverged
+    assert cycle.networks[0].results.epochs == 1
+    assert 0 <= cycle.networks[0].results.test_accuracy <= 1
+    alone = cycle_of(make_task(), [healthy], max_epochs=3, patience=5)
+    assert not cycle.networks[1].results.diverged
+    assert_close(cycle.networks[1].weights, alone.networks[0].weights)
+    assert cycle.networks[1].results.test_accuracy == alone.networks[0].results.test_accuracy
+
+
+def test_a_network_pruned_to_nothing_learns_the_classes_shares(splits, make_task, make_network):
+    weights, _ = make_network([4, 4], 1)
+    nothing = Masks(tuple(torch.zeros(4, dtype=torch.bool) for _ in range(2)))
+    cycle = cycle_of(make_task(), [(weights, nothing)], max_epochs=30, patience=30)
+    shares = torch.bincount(splits[2][1].long(), minlength=10) / len(splits[2][1])
+    assert cycle.networks[0].results.test_accuracy == pytest.approx(
+        float(shares[cycle.networks[0].weights["dense3.bias"].argmax()])
+    )
+    assert [len(s) for s in cycle.networks[0].statistics["mean_activation"]] == [0, 0]

@@ -1,0 +1,1 @@
+"""DropNet (Tan & Motani, ICML 2020): iterative pruning of nodes and filters, replicated."""

@@ -1,0 +1,190 @@
+"""config.yaml: refused in one line if anything in it is wrong, and resolved for each experiment."""
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError, best_match
+
+from dropnet.code_files import WORKFLOW
+from dropnet.data import sources
+from dropnet.errors import UserError, nearest
+from dropnet.metrics import METRICS
+from dropnet.models import MODELS
+from dropnet.settings import Settings
+from dropnet.tables import QUANTITIES
+
+SCHEMA = WORKFLOW / "schemas" / "config.schema.yaml"
+Config = Mapping[str, Any]
+
+
+# ------------------------------------------------------------------------------------- checks
+
+
+def check(config: Config) -> None:
+    """Check the whole configuration.
+
+    Raises:
+        UserError: on the first mistake; one line with the key, its value, what is allowed and, for
+            a name, the nearest valid one.
+    """
+    error = best_match(_validator().iter_errors(config))
+    if error is not None:
+        raise UserError(f"config: {_explain(error)}")
+    _known("scale", config["scale"], config["scales"], "a scale")
+    for name, dataset in config["datasets"].items():
+        sources.parse(dataset["sources"], f"config: datasets.{name}.sources")
+    for name, experiment in config["experiments"].items():
+        _check_experiment(f"experiments.{name}", experiment, config)
+    for name, figure in config["figures"].items():
+        _check_figure(f"figures.{name}", figure, config)
+
+
+@cache
+def _validator() -> Draft202012Validator:
+    return Draft202012Validator(yaml.safe_load(SCHEMA.read_text(encoding="utf-8")))
+
+
+def _known(key: str, name: str, allowed: Iterable[str], what: str) -> None:
+    """Refuse a name that is not among the allowed ones."""
+    if name not in allowed:
+        raise UserError(
+            f"config: {key}: {name!r} is not {what}{nearest(name, allowed)};"
+            f" allowed: {', '.join(allowed)}"
+        )
+
+
+def _check_experiment(key: str, experiment: Config, config: Config) -> None:
+    _known(f"{key}.dataset", experiment["dataset"], config["datasets"], "a data set")
+    _known(f"{key}.model", experiment["model"], MODELS, "a model")
+    for method in experiment["methods"]:
+        _known(f"{key}.methods", method, METRICS, "a method")
+    for scale in experiment.get("scales", {}):
+        _known(f"{key}.scales", scale, config["scales"], "a scale")
+    classes = config["datasets"][experiment["dataset"]]["classes"]
+    try:
+        MODELS[experiment["model"]](experiment["widths"], classes)
+    except UserError as error:
+        raise UserError(f"config: {key}: {error}") from None
+
+
+def _check_figure(key: str, figure: Config, config: Config) -> None:
+    _known(f"{key}.experiment", figure["experiment"], config["experiments"], "an experiment")
+    _known(f"{key}.shows", figure["shows"], QUANTITIES, "a quantity of runs.csv")
+    offered = config["experiments"][figure["experiment"]]["methods"]
+    for method in figure.get("methods", []):
+        _known(f"{key}.methods", method, offered, f"a method of {figure['experiment']}")
+
+
+def _explain(error: ValidationError) -> str:
+    """Say in one line what the schema refuses: key, value, what is allowed, the nearest name."""
+    key = ".".join(str(part) for part in error.absolute_path) or "the whole file"
+    value, limit = error.instance, error.validator_value
+    match error.validator:
+        case "additionalProperties":
+            allowed = list(error.schema["properties"])
+            unknown = next(name for name in value if name not in allowed)
+            where = f"{key}.{unknown}" if error.absolute_path else str(unknown)
+            hint = nearest(unknown, allowed)
+            return f"{where}: unknown key{hint}; allowed: {', '.join(allowed)}"
+        case "required":
+            missing = next(name for name in limit if name not in value)
+            return f"{key}: the key {missing!r} is missing; needed: {', '.join(limit)}"
+        case "type":
+            allowed = limit if isinstance(limit, str) else " or ".join(limit)
+            hint = ""
+            if allowed.startswith(("number", "integer")) and isinstance(value, str):
+                hint = " (YAML reads 1e-3 as text; write 1.0e-3)"
+            return f"{key}: {value!r} is not allowed; allowed: {allowed}{hint}"
+        case "pattern" if "sha256" in error.absolute_path:
+            return f"{key}: {value!r} is not allowed; allowed: 64 hexadecimal digits"
+        case "pattern":
+            return f"{key}: the name {value!r} is not allowed; allowed: letters, digits, . _ -"
+        case "not":
+            taken = ", ".join(limit["enum"])
+            return f"{key}: the name {value!r} is not allowed; allowed: any but {taken}"
+    bounds = {
+        "minimum": "at least {}",
+        "maximum": "at most {}",
+        "exclusiveMinimum": "more than {}",
+        "exclusiveMaximum": "less than {}",
+        "minItems": "at least {} of them",
+        "minProperties": "at least {} of them",
+        "minLength": "at least {} characters",
+        "uniqueItems": "each only once",
+    }
+    return f"{key}: {value!r} is not allowed; allowed: {bounds[error.validator].format(limit)}"
+
+
+# ------------------------------------------------------------------------------------ resolved
+
+
+def settings(config: Config, scale: str, experiment: str) -> Settings:
+    """Return the settings of an experiment at a scale."""
+    chosen = config["experiments"][experiment]
+    values = _protocol(config, scale, experiment)
+    return Settings(
+        experiment=experiment,
+        scale=scale,
+        dataset=chosen["dataset"],
+        classes=config["datasets"][chosen["dataset"]]["classes"],
+        model=chosen["model"],
+        widths=tuple(chosen["widths"]),
+        prune_fraction=chosen["prune_fraction"],
+        stop_fraction=chosen["stop_fraction"],
+        **{key: values[key] for key in values if key not in ("seeds", "seeds_per_job")},
+    )
+
+
+def _protocol(config: Config, scale: str, experiment: str) -> dict[str, Any]:
+    """The protocol's values, overridden by the experiment, by the scale, by both together."""
+    chosen = config["experiments"][experiment]
+    resolved = dict(config["protocol"])
+    resolved |= {key: value for key, value in chosen.items() if key in resolved}
+    resolved |= config["scales"][scale]
+    return resolved | chosen.get("scales", {}).get(scale, {})
+
+
+def seed_blocks(config: Config, scale: str, experiment: str) -> list[str]:
+    """Return the blocks of seeds that are trained together, each as "first-last"."""
+    values = _protocol(config, scale, experiment)
+    seeds, size = values["seeds"], values["seeds_per_job"]
+    return [f"{first}-{min(first + size, seeds) - 1}" for first in range(0, seeds, size)]
+
+
+def reductions(config: Config, scale: str, experiment: str) -> str:
+    """Return in words how an experiment at a scale differs from the paper's protocol, or ''."""
+    values = _protocol(config, scale, experiment)
+    paper = config["protocol"] | {
+        key: value
+        for key, value in config["experiments"][experiment].items()
+        if key in config["protocol"]
+    }
+    words = {
+        "seeds": "{1} of {0} seeds",
+        "train_images": "the first {1:,} training images",
+        "batch_size": "batches of {1} instead of {0}",
+        "learning_rate": "learning rate {1} instead of {0}",
+        "max_epochs": "at most {1} of {0} epochs a cycle",
+        "patience": "patience {1} instead of {0}",
+    }
+    changed = [key for key in words if values[key] != paper[key]]
+    return ", ".join(words[key].format(paper[key], values[key]) for key in changed)
+
+
+def load(path: str | Path) -> dict[str, Any]:
+    """Read and check a configuration file; for programs outside the workflow.
+
+    Raises UserError if it is missing, not YAML, or wrong.
+    """
+    try:
+        config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; run this in the project's folder") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not YAML: {error}") from None
+    check(config)
+    return config

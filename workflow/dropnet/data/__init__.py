@@ -1,0 +1,1 @@
+"""The data stage: sources -> decoded arrays -> verified data set -> fixed split."""

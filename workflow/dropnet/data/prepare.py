@@ -1,0 +1,52 @@
+"""Data set's configuration -> verified data set, and the record of where it came from."""
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from dropnet.data import sources
+from dropnet.data.dataset import Dataset, from_arrays, verify
+from dropnet.errors import UserError
+
+
+def prepare(
+    name: str, settings: Mapping[str, Any], data_dir: Path, log: Callable[[str], None]
+) -> tuple[Dataset, dict[str, Any]]:
+    """Fetch, decode and verify data set `name`; returns it and a record for its provenance.
+
+    `settings` is its part of config.yaml: `sources`, `classes`, `sha256`. `log` gets a line for
+    each source that is passed over. Raises UserError if no source is there, or the first is wrong.
+    """
+    expected = settings.get("sha256")
+    if not isinstance(expected, str) or not re.fullmatch(r"[0-9a-f]{64}", expected):
+        raise UserError(
+            f"datasets.{name}.sha256: {expected!r} is not a SHA-256 of 64 hexadecimal digits;"
+            f" `make checksum DATASET={name}` prints it"
+        )
+    dataset, fetched = _decode(name, settings, data_dir, log)
+    with sources.blamed_on(name, fetched.source):
+        try:
+            verify(dataset, expected)
+        except UserError as error:
+            raise UserError(f"{', '.join(fetched.files)}: {error}") from None
+    log(f"{name}: taken from {fetched.source}, SHA-256 {expected}")
+    return dataset, {"source": str(fetched.source), "files": fetched.files, "sha256": expected}
+
+
+def checksum(
+    name: str, settings: Mapping[str, Any], data_dir: Path, log: Callable[[str], None]
+) -> str:
+    """SHA-256 of the data set as the first source that is there gives it, whatever is pinned."""
+    dataset, fetched = _decode(name, settings, data_dir, log)
+    log(f"{name}: taken from {fetched.source}")
+    return dataset.checksum()
+
+
+def _decode(
+    name: str, settings: Mapping[str, Any], data_dir: Path, log: Callable[[str], None]
+) -> tuple[Dataset, sources.Fetched]:
+    entries = sources.parse(settings.get("sources"), f"datasets.{name}.sources")
+    fetched = sources.fetch(name, entries, data_dir, log)
+    with sources.blamed_on(name, fetched.source):
+        return from_arrays(name, settings.get("classes"), fetched.arrays), fetched

@@ -1,0 +1,380 @@
+"""Curves to figures: accuracy (or epochs, or loss) against the fraction of nodes remaining.
+
+Drawn for print: 300 dpi, the width of a page, no text below 7 points. Colours are told apart with
+any colour vision (Okabe & Ito), and markers and dashes carry the same information in greyscale. The
+face of a figure says what it shows and what was reduced. The same curve gives the same bytes.
+"""
+
+import json
+import math
+import textwrap
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import matplotlib
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
+from matplotlib.transforms import ScaledTranslation
+
+from dropnet.aggregate import QUANTITIES
+from dropnet.artifacts import atomic_path
+from dropnet.errors import UserError
+
+BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#009E73"
+PURPLE, ORANGE, BLACK = "#CC79A7", "#E69F00", "#000000"
+WARNING = "#9E2A00"  # of the line that says that a figure is no evidence
+SOLID = "-"
+DASHED = (0, (4, 1.6))  # on and off, in line widths
+
+
+@dataclass(frozen=True)
+class Style:
+    """How one method is drawn: a colour, a marker (open for per-layer methods) and a dash."""
+
+    colour: str
+    marker: str
+    dashes: str | tuple = SOLID
+    open_marker: bool = False
+
+
+# A method and its per-layer form share colour and marker; the latter is dashed and open.
+STYLES = {
+    "minimum": Style(BLUE, "o"),
+    "maximum": Style(VERMILLION, "v"),
+    "random": Style(BLACK, "s"),
+    "minimum_layer": Style(BLUE, "o", DASHED, open_marker=True),
+    "maximum_layer": Style(VERMILLION, "v", DASHED, open_marker=True),
+    "random_layer": Style(BLACK, "s", DASHED, open_marker=True),
+    "apoz": Style(PURPLE, "D"),
+    "apoz_layer": Style(PURPLE, "D", DASHED, open_marker=True),
+    "oracle": Style(GREEN, "P"),
+    "minimum (random_init)": Style(ORANGE, "^", DASHED),
+    "minimum_layer (random_init)": Style(ORANGE, "^", DASHED),
+}
+# Variants of one method, such as "minimum (p=0.3)", are usually an ordered series: from dark to
+# light, so that the order is seen in greyscale too.
+OTHER_MARKERS = ("o", "^", "s", "D", "v", "P", "X", "*")
+OTHER_DASHES = (SOLID, (0, (6, 1.5)), (0, (3, 1.2)), (0, (5, 1.2, 1, 1.2)), (0, (1.2, 1.2)))
+
+RC = {
+    "font.family": "DejaVu Sans",  # ships with matplotlib: the same on every machine
+    "font.size": 8,
+    "axes.labelsize": 8.5,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.fontsize": 8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.7,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#DDDDDD",
+    "grid.linewidth": 0.5,
+    "axes.titlesize": 8,
+    "axes.titlelocation": "left",
+    "axes.titlecolor": "#444444",
+    "svg.fonttype": "path",  # looks the same without the font; the words are in the metadata
+    "svg.hashsalt": "dropnet",
+}
+
+# Lengths in inches. The width is that of a page's text.
+WIDTH = 6.9
+EDGE = 0.1  # kept free around everything
+LINE = 0.165  # height of a line of text
+PANEL_HEIGHT = 2.45
+LEFT_OF_PANEL, BELOW_PANEL, ABOVE_PANEL, BETWEEN_PANELS = 0.52, 0.47, 0.1, 0.5
+PANEL_TITLE = 0.2
+TITLE_CHARACTERS, NOTE_CHARACTERS = 76, 100  # that fit into a line of the title and of the notes
+LEGEND_HANDLE, LEGEND_CHARACTER = 0.62, 0.068  # widths in a legend entry
+DPI = 300
+
+X_TICKS = (1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
+MORE_X_TICKS = (0.7, 0.3)  # where there is room
+X_PADDING = 1.08  # a factor, on the logarithmic axis
+CLOSE_UP = 0.1  # height of the close-up panel, in accuracy
+LEAST_SPAN = 0.05  # of an accuracy axis, lest noise fill it
+BAR_SPREAD = 3.6  # points, the most; bars of methods at the same fraction stand side by side
+MARKER_SIZE, SMALL_MARKER_SIZE = 4.0, 3.0  # points; small where a curve is dense
+DENSE = 25  # points in a curve
+
+Y_LABELS = {
+    "train_accuracy": "Training accuracy",
+    "val_accuracy": "Validation accuracy",
+    "test_accuracy": "Test accuracy",
+    "train_loss": "Training loss",
+    "val_loss": "Validation loss",
+    "test_loss": "Test loss",
+    "epochs": "Epochs of training",
+}
+
+
+@dataclass(frozen=True)
+class Face:
+    """What a figure says beside its curves; all of it is taken literally, never as mathematics.
+
+    Attributes:
+        title: as in the configuration.
+        scale: name of the scale, e.g. "preview".
+        reductions: what was reduced relative to the paper's protocol, in words; "" for nothing.
+        shows: the quantity, a key of `dropnet.aggregate.QUANTITIES`.
+        unit: what is dropped, "nodes" or "filters".
+    """
+
+    title: str
+    scale: str
+    reductions: str
+    shows: str
+    unit: str = "nodes"
+
+    @classmethod
+    def from_json(cls, text: str) -> "Face":
+        """Read a face from a JSON object with the attributes as keys.
+
+        Raises UserError if a key is missing or unknown, or if `shows` is not a known quantity.
+        """
+        try:
+            face = cls(**json.loads(text))
+        except (TypeError, json.JSONDecodeError) as error:
+            raise UserError(f"face of the figure: {error}") from None
+        if face.shows not in QUANTITIES:
+            raise UserError(f"shows: {face.shows!r} is unknown; allowed: {', '.join(QUANTITIES)}")
+        return face
+
+    @property
+    def quantity(self) -> str:
+        """The curve's column of values: accuracy, loss or epochs."""
+        return QUANTITIES[self.shows][1]
+
+
+def styles(methods: Sequence[str]) -> dict[str, Style]:
+    """The style of each method: that of `STYLES`, else its place in a dark-to-light series."""
+    others = [method for method in methods if method not in STYLES]
+    shade = matplotlib.colormaps["viridis"]
+    made = {
+        method: Style(
+            to_hex(shade(0.85 * place / max(1, len(others) - 1))),
+            OTHER_MARKERS[place % len(OTHER_MARKERS)],
+            OTHER_DASHES[place % len(OTHER_DASHES)],
+        )
+        for place, method in enumerate(others)
+    }
+    return {method: STYLES.get(method) or made[method] for method in methods}
+
+
+def notes(curve: pd.DataFrame, face: Face) -> tuple[str, str]:
+    """The notes under a figure's title: what the points are, and the scale they were made at."""
+    fewest, most = int(curve["runs"].min()), int(curve["runs"].max())
+    runs = f"{most} runs" if fewest == most else f"{fewest} to {most} runs"
+    what = f"{curve['dataset'].iloc[0]}. "
+    what += f"Mean of {runs}; bars: 95% interval." if most > 1 else "A single run, no interval."
+    diverged = int(curve["diverged"].sum())
+    if diverged:
+        averaged = face.quantity != "loss"  # see `dropnet.aggregate.points`
+        networks = int(curve["runs"].sum()) + (0 if averaged else diverged)
+        fate = "counted in the mean" if averaged else "left out of the mean"
+        what += f" {diverged} of {networks:,} networks diverged ({fate})."
+    if (curve["fraction_remaining"] == 0).any():
+        what += f" Networks without {face.unit} are not drawn."
+    if face.reductions:
+        return what, f"Scale {face.scale}: {face.reductions}. Not evidence."
+    return what, f"Scale {face.scale}: the paper's protocol."
+
+
+def plot(curve: pd.DataFrame, face: Face) -> Figure:
+    """Draw one figure from the table that `dropnet.aggregate.curve` makes (Figures 3-20, S2-S23).
+
+    The first panel shows every point. Accuracies that fall far get a second panel, a close-up of
+    the highest `CLOSE_UP` of accuracy, where the paper's claims are decided.
+
+    Raises UserError if there is nothing to draw.
+    """
+    # A logarithmic axis has no place for 0; the notes say that such points exist.
+    drawn = curve[(curve["fraction_remaining"] > 0) & curve[face.quantity].map(math.isfinite)]
+    if drawn.empty:
+        raise UserError(f"{face.title}: no points to draw")
+    y_limits = _y_limits(drawn, face.quantity)
+    close_up = face.quantity == "accuracy" and y_limits[1] - y_limits[0] > 3 * CLOSE_UP
+    methods = list(dict.fromkeys(curve["method"]))
+    header = _header(curve, face)
+    columns = _legend_columns(methods)
+
+    with _style():
+        above = EDGE + sum(line.height for line in header) + ABOVE_PANEL + PANEL_TITLE * close_up
+        below = EDGE + LINE * math.ceil(len(methods) / columns) + BELOW_PANEL
+        figure = Figure(figsize=(WIDTH, above + PANEL_HEIGHT + below))
+        panels = _add_panels(figure, 2 if close_up else 1, below)
+        for axes in panels:
+            _draw_curves(axes, drawn, face.quantity, styles(methods))
+            _label(axes, face)
+        _set_x(panels[0], drawn["fraction_remaining"].min())
+        panels[0].set_ylim(y_limits)
+        if close_up:
+            _close_up(panels[1], drawn)
+            panels[0].set_title("all points")
+        _write_header(figure, header)
+        _add_legend(figure, panels[0], methods, columns)
+    return figure
+
+
+def save(figure: Figure, png: str | Path, svg: str | Path) -> None:
+    """Write `figure` as PNG (300 dpi) and SVG, atomically and without dates or versions."""
+    with _style(), atomic_path(png) as png_path, atomic_path(svg) as svg_path:
+        figure.savefig(png_path, format="png", dpi=DPI, metadata={"Software": None})
+        words = "\n".join(text.get_text() for text in figure.texts)
+        metadata = {"Date": None, "Creator": None, "Description": words}
+        figure.savefig(svg_path, format="svg", metadata=metadata)
+
+
+def _style() -> AbstractContextManager[None]:
+    """Only what is set here counts, not the matplotlibrc of the machine."""
+    return matplotlib.rc_context({**matplotlib.rcParamsDefault, **RC})
+
+
+def _y_limits(curve: pd.DataFrame, quantity: str) -> tuple[float, float]:
+    """Limits that hold every point and bar; from 0 unless the values are all far from it."""
+    ci95 = curve["ci95"].fillna(0)
+    low = float((curve[quantity] - ci95).min())
+    high = float((curve[quantity] + ci95).max())
+    if quantity != "accuracy":
+        return 0, 1.05 * high or 1
+    if low < high / 3:
+        low = 0
+        high = 1 if high > 0.9 else high
+    else:
+        low -= max(0, LEAST_SPAN - (high - low))
+    padding = 0.04 * (high - low)
+    return max(0, low - padding), min(1.01, high + padding)  # 1.01: a marker at 1 stays whole
+
+
+def _add_panels(figure: Figure, count: int, below: float) -> list[Axes]:
+    height = figure.get_figheight()
+    width = WIDTH - EDGE - LEFT_OF_PANEL - (count - 1) * BETWEEN_PANELS - EDGE
+    panels = []
+    for place in range(count):
+        left = EDGE + LEFT_OF_PANEL + place * (width / count + BETWEEN_PANELS)
+        box = (left / WIDTH, below / height, width / count / WIDTH, PANEL_HEIGHT / height)
+        panels.append(figure.add_axes(box))
+    return panels
+
+
+def _draw_curves(
+    axes: Axes, curve: pd.DataFrame, quantity: str, method_styles: dict[str, Style]
+) -> None:
+    """Draw lines, markers and 95% bars of every method.
+
+    Markers sit at the true fractions. Bars are moved aside by up to half a marker, so that those of
+    several methods at one fraction can be told apart.
+    """
+    middle = (len(method_styles) - 1) / 2
+    apart = min(1, BAR_SPREAD / max(1, len(method_styles) - 1))  # points
+    dense = curve.groupby("method").size().max() > DENSE
+    size = SMALL_MARKER_SIZE if dense else MARKER_SIZE
+    for place, (method, style) in enumerate(method_styles.items()):
+        rows = curve[curve["method"] == method]
+        x, y, ci95 = rows["fraction_remaining"], rows[quantity], rows["ci95"].fillna(0)
+        axes.plot(
+            x,
+            y,
+            label=method,
+            color=style.colour,
+            linestyle=style.dashes,
+            linewidth=1.2,
+            marker=style.marker,
+            markersize=size * (1.4 if style.marker == "*" else 1),
+            markerfacecolor="white" if style.open_marker else style.colour,
+            markeredgewidth=0.9,
+            zorder=4 - place / len(method_styles),  # the first methods, DropNet's, on top
+        )
+        bars = axes.vlines(x, y - ci95, y + ci95, colors=style.colour, linewidth=0.9, alpha=0.75)
+        shift = ScaledTranslation(apart * (place - middle) / 72, 0, axes.figure.dpi_scale_trans)
+        bars.set_transform(axes.transData + shift)
+
+
+def _label(axes: Axes, face: Face) -> None:
+    axes.set_xlabel(f"Fraction of {face.unit} remaining", parse_math=False)
+    axes.set_ylabel(Y_LABELS[face.shows])
+
+
+def _set_x(axes: Axes, lowest: float) -> None:
+    """A logarithmic axis from 1 on the left to `lowest` on the right, ticks read as fractions."""
+    axes.set_xscale("log")
+    axes.set_xlim(X_PADDING, lowest / X_PADDING)
+    ticks = X_TICKS + (MORE_X_TICKS if lowest > 0.11 else ())
+    axes.xaxis.set_major_locator(FixedLocator([x for x in ticks if x >= lowest / X_PADDING]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    axes.xaxis.set_minor_locator(LogLocator(subs=range(1, 10)))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _close_up(axes: Axes, curve: pd.DataFrame) -> None:
+    """Limit `axes` to the highest accuracies and to the fractions that have any of them."""
+    best = curve["accuracy"].max()
+    within = curve[curve["accuracy"] >= best - CLOSE_UP]
+    lowest = min(within["fraction_remaining"].min(), 0.5)  # where the best falls at once
+    _set_x(axes, max(lowest, curve["fraction_remaining"].min()))
+    axes.set_ylim(best - CLOSE_UP, min(1.002, best + 0.15 * CLOSE_UP))
+    axes.set_ylabel("")
+    axes.set_title(f"close-up: the highest {CLOSE_UP:g} of accuracy")
+
+
+class Line(NamedTuple):
+    """One line of the header: its text, its height in inches and how it is set."""
+
+    text: str
+    height: float
+    font: dict[str, Any]
+
+
+def _header(curve: pd.DataFrame, face: Face) -> list[Line]:
+    """The title and the notes, broken into lines that fit the width."""
+    what, scale = notes(curve, face)
+    bold = {"fontsize": 9.5, "fontweight": "bold"}
+    warning = {"color": WARNING} if face.reductions else {}
+    return [
+        *(Line(text, 1.2 * LINE, bold) for text in textwrap.wrap(face.title, TITLE_CHARACTERS)),
+        *(Line(text, LINE, {}) for text in textwrap.wrap(what, NOTE_CHARACTERS)),
+        *(Line(text, LINE, warning) for text in textwrap.wrap(scale, NOTE_CHARACTERS)),
+    ]
+
+
+def _write_header(figure: Figure, header: Sequence[Line]) -> None:
+    height = figure.get_figheight()
+    y = height - EDGE
+    for line in header:
+        position = (EDGE / WIDTH, y / height)
+        figure.text(*position, line.text, va="top", parse_math=False, **line.font)
+        y -= line.height
+
+
+def _legend_columns(methods: Sequence[str]) -> int:
+    """As few rows as fit the width, of even length: six methods make two rows of three."""
+    entry = LEGEND_HANDLE + LEGEND_CHARACTER * max(len(method) for method in methods)
+    fitting = max(1, int((WIDTH - 2 * EDGE) / entry))
+    rows = math.ceil(len(methods) / fitting)
+    return math.ceil(len(methods) / rows)
+
+
+def _add_legend(figure: Figure, axes: Axes, methods: Sequence[str], columns: int) -> None:
+    """Below the panels, row by row in the order of the methods (matplotlib fills columns)."""
+    handles = dict(zip(methods, axes.get_lines(), strict=True))
+    by_column = [method for column in range(columns) for method in methods[column::columns]]
+    legend = figure.legend(
+        [handles[method] for method in by_column],
+        by_column,
+        ncols=columns,
+        loc="lower center",
+        bbox_to_anchor=(0.5, EDGE / 2 / figure.get_figheight()),
+        frameon=False,
+        handlelength=3,
+        borderpad=0,
+        borderaxespad=0,
+        labelspacing=0.3,
+    )
+    for text in legend.get_texts():
+        text.set_parse_math(False)

@@ -1,0 +1,133 @@
+"""The results section of README.md, written from published/ so that the two cannot disagree."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dropnet.aggregate import points, read_runs
+from dropnet.artifacts import write_text
+from dropnet.errors import UserError
+
+BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+METHODS = ("minimum", "minimum_layer")  # DropNet (Section 4 of the paper)
+TARGETS = (0.5, 0.2, 0.1)  # fractions remaining
+NONE = "-"
+
+
+def update(readme: str | Path, published: str | Path) -> None:
+    """Rewrite what is between the markers in `readme`. Raises UserError if it has no markers."""
+    text = _read(readme)
+    wanted = replaced(text, section(Path(published)), readme)
+    if wanted != text:
+        write_text(readme, wanted)
+
+
+def check(readme: str | Path, published: str | Path) -> None:
+    """Raise UserError if `update` would change `readme`."""
+    text = _read(readme)
+    if replaced(text, section(Path(published)), readme) != text:
+        raise UserError(f"{readme}: the results differ from {published}/; run update_readme.py")
+
+
+def _read(readme: str | Path) -> str:
+    try:
+        return Path(readme).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(f"{readme}: no such file") from None
+
+
+def replaced(text: str, content: str, readme: str | Path = "README.md") -> str:
+    """Put `content` between the markers of `text`."""
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+        raise UserError(f"{readme}: needs the lines {BEGIN} and {END}, once each, in this order")
+    before, after = text[: text.index(BEGIN)], text[text.index(END) :]
+    return f"{before}{BEGIN}\n{content}{after}"
+
+
+def section(published: Path) -> str:
+    """The section as Markdown: for each published scale its origin, its numbers, its figures."""
+    folders = sorted(path.parent for path in published.glob("*/provenance.json"))
+    if not folders:
+        return "No results are published yet.\n"
+    return "\n".join(
+        _scale_section(folder, f"{published.name}/{folder.name}") for folder in folders
+    )
+
+
+def _scale_section(folder: Path, link: str) -> str:
+    provenance = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+    runs = read_runs([folder / "runs.csv"])
+    lines = [f"### Scale `{provenance['scale']}`", "", _origin(provenance), "", *_table(runs), ""]
+    return "\n".join([*lines, *_images(folder, link)]) + "\n"
+
+
+def _origin(provenance: dict[str, Any]) -> str:
+    """What was reduced, and which code and machines made the numbers."""
+    reductions = provenance["reductions"]
+    if len(set(reductions.values())) == 1:
+        (words,) = set(reductions.values())
+        protocol = f"Reduced to {words}: **not evidence**." if words else "The paper's protocol."
+    else:
+        parts = [f"{name}: {words or 'none'}" for name, words in reductions.items()]
+        protocol = f"Reductions, which make **no evidence**: {'; '.join(parts)}."
+    commits = ", ".join(f"`{commit[:10]}`" for commit in provenance["commits"])
+    state = "" if provenance["clean"] else " with uncommitted changes"
+    machines = sorted({environment["cpu"] for environment in provenance["environments"]})
+    hours = provenance["wall_seconds"] / 3600
+    return f"{protocol} Made by {commits}{state} in {hours:.1f} job hours on {', '.join(machines)}."
+
+
+def _table(runs: pd.DataFrame) -> list[str]:
+    """One row for each experiment and DropNet method: test accuracies, mean ± half the interval.
+
+    They are those of the first point at or below each of `TARGETS`, with its true fraction.
+    """
+    heads = [f"≤ {target:.0%} remaining" for target in TARGETS]
+    rows = [
+        f"| experiment | data set | runs | unpruned | method | {' | '.join(heads)} |",
+        f"|{' --- |' * (5 + len(heads))}",
+    ]
+    for experiment, of_experiment in runs.groupby("experiment"):
+        methods = list(dict.fromkeys(of_experiment["method"]))
+        averages = points(of_experiment, "test_accuracy", methods)
+        unpruned = averages[averages["cycle"] == 0].iloc[0]
+        about = f"{experiment} | {of_experiment['dataset'].iloc[0]} | {unpruned['runs']}"
+        about += f" | {_accuracy(unpruned)}"
+        for method in [name for name in METHODS if name in methods] or [NONE]:
+            curve = averages[averages["method"] == method]
+            cells = [_at_or_below(curve, target) for target in TARGETS]
+            rows.append(f"| {about} | {method} | {' | '.join(cells)} |")
+    return rows
+
+
+def _accuracy(point: pd.Series) -> str:
+    return f"{point['value']:.3f} ± {point['ci95']:.3f}"
+
+
+def _at_or_below(curve: pd.DataFrame, target: float) -> str:
+    below = curve[curve["fraction_remaining"] <= target]
+    if below.empty:
+        return NONE
+    point = below.loc[below["fraction_remaining"].idxmax()]
+    return f"{_accuracy(point)} (at {point['fraction_remaining']:.3g})"
+
+
+def _images(folder: Path, link: str) -> list[str]:
+    """Figures of test accuracy are shown, the others folded away."""
+    curves = pd.read_csv(folder / "curves.csv")
+    shows = {
+        row.figure: (row.split, f"{row.figure}: {row.experiment}, {row.split} accuracy")
+        for row in curves[["figure", "experiment", "split"]].drop_duplicates().itertuples()
+    }
+    shown, folded = [], []
+    for path in sorted((folder / "figures").glob("*.png")):
+        split, text = shows.get(path.stem, ("", path.stem))
+        (shown if split == "test" else folded).append(f"![{text}]({link}/figures/{path.name})")
+    lines = [line for image in shown for line in (image, "")]
+    if folded:
+        count = f"{len(folded)} more figure{'s' if len(folded) > 1 else ''}"
+        summary = f"<details><summary>{count} (training, validation, epochs)</summary>"
+        lines += [summary, "", *(line for image in folded for line in (image, "")), "</details>"]
+    return lines

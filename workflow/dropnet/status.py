@@ -1,0 +1,66 @@
+"""How far a run is, read from the files that it has left so far."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dropnet.config import seed_blocks, settings
+from dropnet.metrics import METRICS
+from dropnet.schedule import remaining_counts
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job that trains: a method (or the baseline) of an experiment for a block of seeds.
+
+    Attributes:
+        name: e.g. "FC40-FC40 minimum 0-14".
+        finished: pruning cycles that are on disk.
+        cycles: pruning cycles in all.
+        complete: whether its table is written.
+        last_line: of its log, or "".
+    """
+
+    name: str
+    finished: int
+    cycles: int
+    complete: bool
+    last_line: str
+
+
+def jobs(config: dict[str, Any], scale: str, results: str | Path = "results") -> Iterator[Job]:
+    """Yield the training jobs of a scale in the order of the configuration."""
+    for experiment, chosen in config["experiments"].items():
+        for method in ["baseline", *chosen["methods"]]:
+            for seeds in seed_blocks(config, scale, experiment):
+                folder = Path(results) / scale / experiment / method
+                cycles = 1
+                if method != "baseline":
+                    resolved = settings(config, scale, experiment)
+                    counts = remaining_counts(
+                        resolved.widths,
+                        resolved.prune_fraction,
+                        resolved.stop_fraction,
+                        METRICS[method].per_layer,
+                    )
+                    cycles = len(counts) - 1
+                complete = (folder / f"runs_seeds{seeds}.csv").exists()
+                kept = len(list(folder.glob(f"cycles_seeds{seeds}/cycle*.safetensors")))
+                log = folder / f"log_seeds{seeds}.txt"
+                lines = log.read_text().splitlines() if log.exists() else []
+                yield Job(
+                    name=f"{experiment} {method} {seeds}",
+                    finished=cycles if complete else kept,
+                    cycles=cycles,
+                    complete=complete,
+                    last_line=lines[-1] if lines else "",
+                )
+
+
+def remove_kept_cycles(results: str | Path) -> None:
+    """Remove the single cycles of runs that are complete; their networks are in one file by now."""
+    for folder in Path(results).glob("*/*/*/cycles_*"):
+        if (folder.parent / f"{folder.name.replace('cycles_', 'runs_')}.csv").exists():
+            shutil.rmtree(folder)

@@ -1,0 +1,1 @@
+"""Training: the engine of each kind of network, and the loop with early stopping around it."""

@@ -1,0 +1,31 @@
+"""From the data set's file and its split to a prepared task."""
+
+from pathlib import Path
+
+import torch
+
+from dropnet.artifacts import load_tensors
+from dropnet.data.dataset import Dataset
+from dropnet.settings import Settings
+from dropnet.training.fully_connected import Task
+
+
+def load_task(
+    settings: Settings,
+    dataset: str | Path,
+    split: str | Path,
+    dtype: torch.dtype = torch.float32,
+) -> Task:
+    """Read a data set and the indices of its split, and prepare them for training."""
+    data = Dataset.load(dataset)
+    indices, _ = load_tensors(split)
+    train, validation = indices["train"], indices["validation"]
+    return Task(
+        train=(data.train_images[train], data.train_labels[train]),
+        validation=(data.train_images[validation], data.train_labels[validation]),
+        test=(data.test_images, data.test_labels),
+        classes=settings.classes,
+        batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        dtype=dtype,
+    )

@@ -1,0 +1,366 @@
+"""Plain SGD for stacks of fully connected networks (Model A), written out without autograd.
+
+All networks of a stack see the same images in the same order, which is what makes them cheap:
+
+* The first layers of all networks are one matrix, so that one product serves the whole stack.
+* Within a block of BLOCK batches the first layer is multiplied once, at the start, and updated
+  once, at the end. In between, each batch's pre-activations are corrected for the updates that
+  they have missed: those are sums of outer products X_s^T D_s of earlier batches s, so that batch t
+  misses (X_t X_s^T) D_s, and the Gram matrix X X^T of the images is known before training starts.
+  This is the same SGD, batch by batch, in another order of summation.
+* Pixels are ordered by how many training images use them, and a block multiplies only up to the
+  last pixel that it uses; a pixel that is 0 in all images of a block changes nothing.
+* Biases of the first layer are the weights of an input that is always 1.
+
+Layouts: hidden activations are [network, sample, node], logits [network, class, sample]; networks
+of unequal widths are padded with nodes whose weights are zero, and which therefore stay zero.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from dropnet.networks import Weights
+
+BLOCK = 8  # batches; measured: 4 to 8 are best at all widths from 4 to 40 (benchmarks/README.md)
+CHUNK = 2000  # samples evaluated at once; bounds the memory, and fixes the order of summation
+
+# max(0, x) passes a gradient where its result is positive; written into a given tensor
+_relu_backward = torch.ops.aten.threshold_backward.grad_input
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Images ready to be multiplied, and their labels.
+
+    Attributes:
+        inputs: [samples, 1 + pixels]; first the constant 1 of the biases, then the pixels from 0
+            to 1 in the order of `Task.pixel_order`.
+        labels: int64 [samples].
+    """
+
+    inputs: torch.Tensor
+    labels: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Block:
+    """A few batches of the training split, with what is known about them before training.
+
+    Attributes:
+        inputs: [samples, 1 + pixels used in this block].
+        gram: products of its samples with each other, [samples, samples].
+        onehot: a tensor [classes, batch] for each batch.
+        labels: [batches, 1, batch] if all batches have the same size, else of one batch.
+    """
+
+    inputs: torch.Tensor
+    gram: torch.Tensor
+    onehot: tuple[torch.Tensor, ...]
+    labels: torch.Tensor
+
+
+class Task:
+    """A data set prepared for training fully connected networks on it.
+
+    Attributes:
+        train: the training split; its order is the order of the batches in every epoch.
+        validation: the validation split.
+        test: the test set.
+        blocks: the training split cut into blocks of batches of the same size.
+    """
+
+    def __init__(
+        self,
+        train: tuple[torch.Tensor, torch.Tensor],
+        validation: tuple[torch.Tensor, torch.Tensor],
+        test: tuple[torch.Tensor, torch.Tensor],
+        classes: int,
+        batch_size: int,
+        learning_rate: float,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        """Prepare the splits, each a pair of uint8 images [n, ...] and labels [n]."""
+        # Gradients far below 1e-38 are common late in training and slow a processor down tenfold;
+        # TensorFlow, which the paper used, flushes them to zero as well.
+        torch.set_flush_denormal(True)
+        self.classes = classes
+        self.learning_rate = learning_rate
+        self.dtype = dtype
+        pixels = train[0].flatten(1)
+        use = (pixels > 0).sum(0)
+        self.pixel_order = use.argsort(descending=True, stable=True)
+        self.train = self._prepare(*train)
+        self.validation = self._prepare(*validation)
+        self.test = self._prepare(*test)
+        self.blocks = self._cut(batch_size)
+
+    def _prepare(self, images: torch.Tensor, labels: torch.Tensor) -> Samples:
+        pixels = images.flatten(1)[:, self.pixel_order]
+        inputs = torch.ones(len(pixels), 1 + pixels.shape[1], dtype=self.dtype)
+        inputs[:, 1:] = pixels
+        inputs[:, 1:] /= 255
+        return Samples(inputs, labels.long())
+
+    def _cut(self, batch_size: int) -> list[Block]:
+        """Cut the training split into blocks; the last, partial batch is a block of its own."""
+        samples = len(self.train.labels)
+        whole = samples - samples % batch_size
+        starts = list(range(0, whole, BLOCK * batch_size))
+        ends = [min(start + BLOCK * batch_size, whole) for start in starts]
+        if whole < samples:
+            starts.append(whole)
+            ends.append(samples)
+        return [
+            self._block(start, end, min(batch_size, end - start))
+            for start, end in zip(starts, ends, strict=True)
+        ]
+
+    def _block(self, start: int, end: int, batch_size: int) -> Block:
+        inputs, labels = self.train.inputs[start:end], self.train.labels[start:end]
+        used = int((inputs > 0).any(0).nonzero().max()) + 1
+        onehot = torch.nn.functional.one_hot(labels, self.classes).to(self.dtype)
+        batches = onehot.view(-1, batch_size, self.classes).transpose(1, 2).contiguous()
+        return Block(
+            inputs=inputs[:, :used],
+            gram=inputs[:, :used] @ inputs[:, :used].T,
+            onehot=batches.unbind(0),
+            labels=labels.view(-1, 1, batch_size),
+        )
+
+    @property
+    def inputs(self) -> int:
+        """Number of input values of a sample."""
+        return len(self.pixel_order)
+
+    def stack(self, weights: Sequence[Weights]) -> "Stack":
+        """Return a stack of networks with the given (compacted) weights."""
+        return Stack(self, weights)
+
+
+class Stack:
+    """Fully connected networks of one depth that are trained side by side.
+
+    Attributes:
+        size: number of networks.
+    """
+
+    def __init__(self, task: Task, weights: Sequence[Weights]) -> None:
+        """Stack networks given by weights as `models.initial_weights` and `compact` name them."""
+        self.task = task
+        self.size = len(weights)
+        depth = len(weights[0]) // 2
+        kernels = [[w[f"dense{i}.kernel"] for w in weights] for i in range(1, depth + 1)]
+        biases = [[w[f"dense{i}.bias"] for w in weights] for i in range(1, depth + 1)]
+        self._true_widths = [[k.shape[1] for k in layer] for layer in kernels[:-1]]
+        # a layer that is empty in all networks keeps one padded node, so that no product is empty
+        self._widths = [max(1, *widths) for widths in self._true_widths]
+
+        width = self._widths[0]
+        first = torch.zeros(1 + task.inputs, self.size, width, dtype=task.dtype)
+        for n, (kernel, bias) in enumerate(zip(kernels[0], biases[0], strict=True)):
+            first[0, n, : len(bias)] = bias
+            first[1:, n, : len(bias)] = kernel[task.pixel_order]
+        self._first = first.view(-1, self.size * width)
+
+        self._hidden = []  # (kernel [network, inputs, nodes], bias [network, 1, nodes])
+        for layer in range(1, depth - 1):
+            shape = (self.size, self._widths[layer - 1], self._widths[layer])
+            kernel, bias = torch.zeros(shape, dtype=task.dtype), torch.zeros(shape, dtype=task.dtype)
+            for n in range(self.size):
+                rows, columns = kernels[layer][n].shape
+                kernel[n, :rows, :columns] = kernels[layer][n]
+                bias[n, 0, :columns] = biases[layer][n]
+            self._hidden.append((kernel, bias[:, :1].contiguous()))
+
+        # the classifier is kept transposed: [network, class, inputs] and [network, class, 1]
+        kernel = torch.zeros(self.size, task.classes, self._widths[-1], dtype=task.dtype)
+        for n in range(self.size):
+            kernel[n, :, : kernels[-1][n].shape[0]] = kernels[-1][n].T
+        self._last = (kernel, torch.stack(biases[-1]).to(task.dtype).unsqueeze(2))
+        self._workspaces: dict[tuple[int, int], _Workspace] = {}
+
+    def weights(self) -> list[dict[str, torch.Tensor]]:
+        """Return the current weights of each network at its own size, named as they came."""
+        first = self._first.view(-1, self.size, self._widths[0])
+        return [self._weights_of(n, first[:, n]) for n in range(self.size)]
+
+    def _weights_of(self, n: int, first: torch.Tensor) -> dict[str, torch.Tensor]:
+        widths = [layer[n] for layer in self._true_widths]
+        kernel = torch.empty_like(first[1:, : widths[0]])
+        kernel[self.task.pixel_order] = first[1:, : widths[0]]
+        named = {"dense1.kernel": kernel, "dense1.bias": first[0, : widths[0]].clone()}
+        for i, (kernel, bias) in enumerate(self._hidden):
+            rows, columns = widths[i], widths[i + 1]
+            named[f"dense{i + 2}.kernel"] = kernel[n, :rows, :columns].clone()
+            named[f"dense{i + 2}.bias"] = bias[n, 0, :columns].clone()
+        kernel, bias = self._last
+        named[f"dense{len(widths) + 1}.kernel"] = kernel[n, :, : widths[-1]].T.clone()
+        named[f"dense{len(widths) + 1}.bias"] = bias[n, :, 0].clone()
+        return named
+
+    # --- training --------------------------------------------------------------------------
+
+    def train_epoch(self) -> tuple[list[float], list[float]]:
+        """Train one epoch and return each network's mean loss and accuracy over it.
+
+        Both are Keras' running means: every batch counts as it was before its own update.
+        """
+        losses = torch.zeros(self.size, dtype=torch.float64)
+        correct = torch.zeros(self.size, dtype=torch.float64)
+        for loss, hits in self.train_blocks():
+            losses += loss.sum(0, dtype=torch.float64)
+            correct += hits.sum(0, dtype=torch.float64)
+        samples = len(self.task.train.labels)
+        return (losses / samples).tolist(), (correct / samples).tolist()
+
+    def train_blocks(self):
+        """Train one epoch; after each block yield its summed losses and hits, [batch, network]."""
+        for block in self.task.blocks:
+            batches, _, batch_size = block.labels.shape
+            yield self._train_block(block, self._workspace(batches, batch_size))
+
+    def _workspace(self, batches: int, batch_size: int) -> "_Workspace":
+        key = (batches, batch_size)
+        if key not in self._workspaces:
+            self._workspaces[key] = _Workspace(self, *key)
+        return self._workspaces[key]
+
+    def _train_block(self, block: Block, w: "_Workspace") -> tuple[torch.Tensor, torch.Tensor]:
+        step = -self.task.learning_rate / w.batch_size  # the loss is the mean over the batch
+        first = self._first[: block.inputs.shape[1]]
+        last_kernel, last_bias = self._last
+        torch.mm(block.inputs, first, out=w.outputs)
+        for k in range(w.batches):
+            if k:  # what the earlier batches of this block have changed in the first layer
+                rows = slice(k * w.batch_size, (k + 1) * w.batch_size)
+                gram = block.gram[rows, : k * w.batch_size]
+                w.batch_outputs[k].addmm_(gram, w.earlier_gradients[k], alpha=step)
+            w.batch_outputs[k].clamp_(min=0)
+            below = [w.first_activations[k]]
+            for (kernel, bias), activation in zip(self._hidden, w.activations, strict=True):
+                below.append(torch.baddbmm(bias, below[-1], kernel, out=activation).clamp_(min=0))
+            logits = w.batch_logits[k]
+            torch.baddbmm(last_bias, last_kernel, below[-1].transpose(1, 2), out=logits)
+
+            error = torch.softmax(logits, 1, out=w.error)
+            error.sub_(block.onehot[k])
+            gradient = torch.bmm(error.transpose(1, 2), last_kernel, out=w.gradients[-1])
+            last_kernel.baddbmm_(error, below[-1], alpha=step)
+            last_bias.add_(error.sum(2, keepdim=True), alpha=step)
+            for i in reversed(range(len(self._hidden))):
+                kernel, bias = self._hidden[i]
+                _relu_backward(gradient, below[i + 1], 0, grad_input=gradient)
+                upstream = torch.bmm(gradient, kernel.transpose(1, 2), out=w.gradients[i])
+                kernel.baddbmm_(below[i].transpose(1, 2), gradient, alpha=step)
+                bias.add_(gradient.sum(1, keepdim=True), alpha=step)
+                gradient = upstream
+            _relu_backward(gradient, below[0], 0, grad_input=w.first_gradients[k])
+        first.addmm_(block.inputs.T, w.all_gradients, alpha=step)
+        return _losses_and_hits(w.logits, block.labels, w)
+
+    # --- evaluation ------------------------------------------------------------------------
+
+    def evaluate(self, samples: Samples) -> tuple[list[float], list[float]]:
+        """Return each network's mean loss and accuracy on the samples."""
+        losses = torch.zeros(self.size, dtype=torch.float64)
+        correct = torch.zeros(self.size, dtype=torch.float64)
+        for start in range(0, len(samples.labels), CHUNK):
+            _, logits = self._forward(samples.inputs[start : start + CHUNK])
+            labels = samples.labels[start : start + CHUNK].view(1, 1, -1)
+            loss, hits = _losses_and_hits(logits.unsqueeze(0), labels, None)
+            losses += loss.sum(0, dtype=torch.float64)
+            correct += hits.sum(0, dtype=torch.float64)
+        count = len(samples.labels)
+        return (losses / count).tolist(), (correct / count).tolist()
+
+    def statistics(self, samples: Samples) -> list[dict[str, list[torch.Tensor]]]:
+        """Return each network's statistics of its remaining nodes over the samples.
+
+        `mean_activation` is E(a_i), the mean of |post-activation| (Section 3); ReLU's are >= 0.
+        """
+        sums = [
+            torch.zeros(self.size, width, dtype=torch.float64) for width in self._widths
+        ]
+        for start in range(0, len(samples.labels), CHUNK):
+            activations, _ = self._forward(samples.inputs[start : start + CHUNK])
+            for total, activation in zip(sums, activations, strict=True):
+                total += activation.sum(1, dtype=torch.float64)
+        count = len(samples.labels)
+        return [
+            {
+                "mean_activation": [
+                    total[n, : widths[n]] / count
+                    for total, widths in zip(sums, self._true_widths, strict=True)
+                ]
+            }
+            for n in range(self.size)
+        ]
+
+    def _forward(self, inputs: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor]:
+        """Return the hidden activations and the logits [network, class, sample]."""
+        outputs = (inputs @ self._first).clamp_(min=0)
+        activations = [outputs.view(len(inputs), self.size, -1).transpose(0, 1)]
+        for kernel, bias in self._hidden:
+            activations.append(torch.baddbmm(bias, activations[-1], kernel).clamp_(min=0))
+        kernel, bias = self._last
+        return activations, torch.baddbmm(bias, kernel, activations[-1].transpose(1, 2))
+
+
+class _Workspace:
+    """The buffers, and views of them, in which a stack trains blocks of one shape.
+
+    They are made once, since allocating them for each step would take as long as the arithmetic
+    of a narrow network.
+    """
+
+    def __init__(self, stack: Stack, batches: int, batch_size: int) -> None:
+        task, size, widths = stack.task, stack.size, stack._widths
+
+        def empty(*shape: int, dtype: torch.dtype = task.dtype) -> torch.Tensor:
+            return torch.empty(shape, dtype=dtype)
+
+        def by_network(rows: torch.Tensor) -> torch.Tensor:
+            return rows.view(batch_size, size, widths[0]).transpose(0, 1)
+
+        self.batches, self.batch_size = batches, batch_size
+        self.outputs = empty(batches * batch_size, size * widths[0])
+        self.batch_outputs = self.outputs.split(batch_size)
+        self.first_activations = [by_network(rows) for rows in self.batch_outputs]
+        self.all_gradients = empty(batches * batch_size, size * widths[0])
+        self.first_gradients = [by_network(rows) for rows in self.all_gradients.split(batch_size)]
+        self.earlier_gradients = [self.all_gradients[: k * batch_size] for k in range(batches)]
+        self.activations = [empty(size, batch_size, width) for width in widths[1:]]
+        self.gradients = [empty(size, batch_size, width) for width in widths]
+        self.logits = empty(batches, size, task.classes, batch_size)
+        self.batch_logits = self.logits.unbind(0)
+        self.error = empty(size, task.classes, batch_size)
+        self.scratch = torch.empty_like(self.logits)
+
+
+def _losses_and_hits(
+    logits: torch.Tensor, labels: torch.Tensor, w: _Workspace | None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return summed cross-entropies and numbers of correct predictions, [batch, network].
+
+    The prediction is the first class with the largest logit; a network whose logits are not
+    numbers predicts nothing.
+
+    Args:
+        logits: [batch, network, class, sample].
+        labels: [batch, 1, sample].
+        w: offers a scratch tensor of the shape of the logits.
+    """
+    batches, networks, classes, samples = logits.shape
+    scratch = torch.empty_like(logits) if w is None else w.scratch
+    largest = logits.amax(2, keepdim=True)
+    torch.sub(logits, largest, out=scratch)
+    partition = scratch.exp_().sum(2).log_().add_(largest.squeeze(2))
+    of_label = logits.gather(2, labels.unsqueeze(1).expand(batches, networks, 1, samples))
+    losses = partition.sub_(of_label.squeeze(2)).sum(2)
+    # ranks descend with the class, so that the largest rank among equals is the first class
+    ranks = torch.arange(classes, 0, -1, dtype=logits.dtype).view(-1, 1)
+    predicted = torch.eq(logits, largest, out=scratch).mul_(ranks).amax(2)
+    hits = (predicted == classes - labels).sum(2)
+    return losses, hits

@@ -1,0 +1,97 @@
+# From runs to curves.
+#   needs  results/{scale}/{experiment}/{method}/runs_seeds{seeds}.csv of every method (train.smk)
+#   makes  results/{scale}/{experiment}/runs.csv, results/{scale}/runs.csv: one row per network
+#          results/{scale}/curves/{figure}.csv: one row per point of a figure
+#          results/{scale}/curves.csv: those of all figures that show an accuracy
+# A figure's curves need the runs of its own experiment only.
+
+
+def methods_of(experiments):
+    """The methods of some experiments in their order, as JSON."""
+    return json.dumps(
+        {name: config["experiments"][name]["methods"] for name in experiments}
+    )
+
+
+rule collect_runs:
+    input:
+        script=script_of("collect_runs"),
+        code=code_of("collect_runs"),
+        runs=experiment_runs,
+    output:
+        "results/{scale}/{experiment}/runs.csv",
+    log:
+        "results/{scale}/logs/collect_runs_{experiment}.txt",
+    conda:
+        "../../envs/plot.yaml"
+    threads: 1
+    params:
+        methods=lambda w: methods_of([w.experiment]),
+    shell:
+        "python {input.script:q} --methods {params.methods:q} --output {output:q}"
+        " {input.runs:q} 2> {log:q}"
+
+
+# the same script, one level up
+use rule collect_runs as collect_all_runs with:
+    input:
+        script=script_of("collect_runs"),
+        code=code_of("collect_runs"),
+        runs=lambda w: expand(
+            "results/{scale}/{experiment}/runs.csv",
+            scale=w.scale,
+            experiment=all_experiments(w.scale),
+        ),
+    output:
+        "results/{scale}/runs.csv",
+    log:
+        "results/{scale}/logs/collect_all_runs.txt",
+    params:
+        methods=lambda w: methods_of(all_experiments(w.scale)),
+
+
+rule aggregate_curve:
+    input:
+        script=script_of("aggregate_curve"),
+        code=code_of("aggregate_curve"),
+        runs=lambda w: f"results/{w.scale}/{figure_config(w)['experiment']}/runs.csv",
+    output:
+        "results/{scale}/curves/{figure}.csv",
+    log:
+        "results/{scale}/logs/aggregate_curve_{figure}.txt",
+    conda:
+        "../../envs/plot.yaml"
+    threads: 1
+    params:
+        shows=lambda w: figure_config(w)["shows"],
+        methods=lambda w: json.dumps(
+            figure_config(w).get("methods")
+            or config["experiments"][figure_config(w)["experiment"]]["methods"]
+        ),
+    shell:
+        "python {input.script:q} --runs {input.runs:q} --figure {wildcards.figure:q}"
+        " --shows {params.shows:q} --methods {params.methods:q} --output {output:q} 2> {log:q}"
+
+
+rule combine_curves:
+    input:
+        script=script_of("combine_curves"),
+        code=code_of("combine_curves"),
+        curves=lambda w: expand(
+            "results/{scale}/curves/{figure}.csv",
+            scale=w.scale,
+            figure=[
+                figure
+                for figure in all_figures(w.scale)
+                if config["figures"][figure]["shows"].endswith("_accuracy")
+            ],
+        ),
+    output:
+        "results/{scale}/curves.csv",
+    log:
+        "results/{scale}/logs/combine_curves.txt",
+    conda:
+        "../../envs/plot.yaml"
+    threads: 1
+    shell:
+        "python {input.script:q} --output {output:q} {input.curves:q} 2> {log:q}"

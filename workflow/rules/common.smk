@@ -1,0 +1,89 @@
+# What all rules share: the checked configuration, wildcards that can only be configured names, and
+# functions from wildcards to files and settings.
+
+import json
+import os
+import sys
+from pathlib import Path
+
+WORKFLOW = Path(workflow.basedir) / "workflow"
+sys.path.insert(0, str(WORKFLOW))
+# jobs find the package `dropnet` in the same place, on whatever machine they run
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [str(WORKFLOW), *filter(None, [os.environ.get("PYTHONPATH")])]
+)
+
+from dropnet import code_files, config as configuration, status
+from dropnet.errors import exit_on_user_error
+from dropnet.metrics import METRICS
+
+with exit_on_user_error():
+    configuration.check(config)
+
+
+def one_of(names):
+    """A wildcard constraint that admits these names only."""
+    return "|".join(re.escape(name) for name in names) or "(?!)"
+
+
+wildcard_constraints:
+    scale=one_of(config["scales"]),
+    experiment=one_of(config["experiments"]),
+    method=one_of(METRICS),
+    figure=one_of(config["figures"]),
+    dataset=one_of(config["datasets"]),
+    seeds=r"\d+-\d+",
+    train_images=r"all|\d+",
+
+
+def script_of(rule_name):
+    """The script of a rule has the rule's name."""
+    return os.path.relpath(WORKFLOW / "scripts" / f"{rule_name}.py")
+
+
+def code_of(rule_name):
+    """The package's files that the script of a rule depends on; an edit of one reruns the rule."""
+    return [os.path.relpath(file) for file in code_files.code_of(script_of(rule_name))]
+
+
+def experiment_settings(wildcards):
+    """All that decides the numbers of an experiment at a scale, but for seeds and method."""
+    return configuration.settings(config, wildcards.scale, wildcards.experiment)
+
+
+def split_file(wildcards):
+    """The indices of training and validation images for the scale."""
+    chosen = experiment_settings(wildcards)
+    images = "all" if chosen.train_images is None else chosen.train_images
+    return f"results/data/{chosen.dataset}_split_{images}.safetensors"
+
+
+def experiment_runs(wildcards):
+    """The tables of all methods and seeds of an experiment."""
+    return expand(
+        "results/{scale}/{experiment}/{method}/runs_seeds{seeds}.csv",
+        scale=wildcards.scale,
+        experiment=wildcards.experiment,
+        method=config["experiments"][wildcards.experiment]["methods"],
+        seeds=configuration.seed_blocks(config, wildcards.scale, wildcards.experiment),
+    )
+
+
+def all_experiments(scale):
+    """The names of the experiments that run at a scale."""
+    return list(config["experiments"])
+
+
+def all_figures(scale):
+    """The names of the figures that are drawn at a scale."""
+    return list(config["figures"])
+
+
+def reductions(scale, experiment):
+    """How an experiment at a scale differs from the paper's protocol, in words, or ''."""
+    return configuration.reductions(config, scale, experiment)
+
+
+def figure_config(wildcards):
+    """The configuration of a figure."""
+    return config["figures"][wildcards.figure]

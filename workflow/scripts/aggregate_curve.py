@@ -1,0 +1,24 @@
+"""Average the runs of one experiment to the curves of one figure."""
+
+import argparse
+import json
+
+from dropnet.aggregate import QUANTITIES, curve, read_runs, write_table
+from dropnet.errors import exit_on_user_error
+
+
+def main() -> None:
+    """Read, aggregate and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", required=True, help="the experiment's runs.csv")
+    parser.add_argument("--figure", required=True)
+    parser.add_argument("--shows", required=True, help=f"one of {', '.join(QUANTITIES)}")
+    parser.add_argument("--methods", type=json.loads, required=True, help="JSON: in their order")
+    parser.add_argument("--output", required=True)
+    args = parser.parse_args()
+    write_table(args.output, curve(read_runs([args.runs]), args.figure, args.shows, args.methods))
+
+
+if __name__ == "__main__":
+    with exit_on_user_error():
+        main()

@@ -1,0 +1,20 @@
+"""Join the accuracy curves of all figures into one table."""
+
+import argparse
+
+from dropnet.aggregate import combine, read_curve, write_table
+from dropnet.errors import exit_on_user_error
+
+
+def main() -> None:
+    """Read, join and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", required=True)
+    parser.add_argument("curves", nargs="*")
+    args = parser.parse_args()
+    write_table(args.output, combine([read_curve(path, "accuracy") for path in args.curves]))
+
+
+if __name__ == "__main__":
+    with exit_on_user_error():
+        main()

@@ -1,0 +1,24 @@
+"""Draw one figure from its curves, as PNG and SVG."""
+
+import argparse
+
+from dropnet.aggregate import read_curve
+from dropnet.errors import exit_on_user_error
+from dropnet.plotting import Face, plot, save
+
+
+def main() -> None:
+    """Read, draw and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--curve", required=True, help="the figure's curves, a CSV file")
+    parser.add_argument("--face", required=True, help="JSON: title, scale, reductions, shows, unit")
+    parser.add_argument("--png", required=True)
+    parser.add_argument("--svg", required=True)
+    args = parser.parse_args()
+    face = Face.from_json(args.face)
+    save(plot(read_curve(args.curve, face.quantity), face), args.png, args.svg)
+
+
+if __name__ == "__main__":
+    with exit_on_user_error():
+        main()

@@ -1,0 +1,27 @@
+"""Copy the results of a finished run of a scale to published/, to be committed."""
+
+import argparse
+
+from dropnet import config
+from dropnet.errors import exit_on_user_error
+from dropnet.publishing import publish
+
+
+def main() -> None:
+    """Check that everything is there and from one state of the code, then copy."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--scale", required=True)
+    parser.add_argument("--config", default="config.yaml")
+    parser.add_argument(
+        "--allow-dirty",
+        action="store_true",
+        help="publish results of several commits or of uncommitted code too; this is recorded",
+    )
+    args = parser.parse_args()
+    files = publish(config.load(args.config), args.scale, allow_dirty=args.allow_dirty)
+    print(f"{len(files)} files in {files[0].parent}; update_readme.py brings README.md up to date")
+
+
+if __name__ == "__main__":
+    with exit_on_user_error():
+        main()
