@@ -26,7 +26,11 @@ rule figures:
             figure=all_figures(config["scale"]),
             type=["png", "svg"],
         ),
-        expand("results/{scale}/{table}.csv", scale=config["scale"], table=["runs", "curves"]),
+        expand(
+            "results/{scale}/{table}.csv",
+            scale=config["scale"],
+            table=["runs", "curves"],
+        ),
 
 
 onsuccess:

@@ -12,7 +12,7 @@ torch.set_num_threads(1)
 
 
 def make_images(count, seed=0, side=6, classes=10):
-    """Images that carry their label: noise, a bright patch by class, and pixels that are always 0."""
+    """Images that carry their label: noise, one bright pixel by class, some always 0."""
     generator = torch.Generator().manual_seed(seed)
     labels = torch.randint(0, classes, (count,), generator=generator, dtype=torch.uint8)
     images = torch.randint(0, 120, (count, 1, side, side), generator=generator, dtype=torch.uint8)

@@ -19,11 +19,12 @@ def forward(weights, masks, images):
 
 
 def train_epoch(weights, masks, images, labels, batch_size, learning_rate):
-    """One epoch of plain SGD in the order given; returns weights, Keras' running loss and accuracy."""
+    """One epoch of plain SGD in the order given: weights, and Keras' running loss and accuracy."""
     weights = {name: w.clone().requires_grad_() for name, w in weights.items()}
     loss_sum, hits = 0.0, 0
     for start in range(0, len(images), batch_size):
-        batch, target = images[start : start + batch_size], labels[start : start + batch_size].long()
+        batch = images[start : start + batch_size]
+        target = labels[start : start + batch_size].long()
         _, logits = forward(weights, masks, batch)
         loss = torch.nn.functional.cross_entropy(logits, target)
         gradients = torch.autograd.grad(loss, list(weights.values()))

@@ -3,11 +3,11 @@
 import math
 
 import pytest
-import reference
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import reference
 from dropnet.masks import Masks
 from dropnet.models import fully_connected
 from dropnet.training.early_stopping import EarlyStopping
@@ -42,7 +42,7 @@ def test_an_epoch_is_plain_sgd(splits, make_task, make_network, widths, batch_si
         assert losses[0] == pytest.approx(loss, rel=1e-9)
         assert accuracies[0] == accuracy
     assert_close(stack.weights()[0], weights)
-    assert 331 > 2 * BLOCK * 16  # more than one block, or the test would not see their seam
+    assert 2 * BLOCK * 16 < 331  # more than one block, or the test would not see their seam
 
 
 @loose(max_examples=15)
@@ -73,7 +73,9 @@ def test_compacted_networks_train_and_evaluate_like_masked_ones(
 def test_stacked_networks_are_those_trained_alone(make_task, make_network):
     """Networks of unequal widths, one with an empty layer, do not touch each other."""
     task = make_task()
-    networks = [compact(*make_network([6, 5], seed, keep)) for seed, keep in [(1, 1), (2, 0.4), (3, 0)]]
+    networks = [
+        compact(*make_network([6, 5], seed, keep)) for seed, keep in [(1, 1), (2, 0.4), (3, 0)]
+    ]
     together = task.stack(networks)
     together.train_epoch()
     for network, stacked in zip(networks, together.weights(), strict=True):

@@ -74,5 +74,7 @@ def load_tensors(path: str | Path) -> tuple[dict[str, "torch.Tensor"], Any]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             record = json.loads((file.metadata() or {}).get("record", "null"))
     except (FileNotFoundError, SafetensorError) as error:
-        raise UserError(f"{path}: not a readable artifact ({error}); delete it and run again") from None
+        raise UserError(
+            f"{path}: not a readable artifact ({error}); delete it and run again"
+        ) from None
     return tensors, record

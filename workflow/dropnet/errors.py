@@ -1,10 +1,9 @@
 """One way to tell a user what is wrong: a single line, without a traceback."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
-from collections.abc import Iterable
 
 
 class UserError(Exception):

@@ -19,6 +19,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextPath
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import ScaledTranslation
 
@@ -64,6 +66,7 @@ OTHER_DASHES = (SOLID, (0, (6, 1.5)), (0, (3, 1.2)), (0, (5, 1.2, 1, 1.2)), (0, 
 
 RC = {
     "font.family": "DejaVu Sans",  # ships with matplotlib: the same on every machine
+    "text.parse_math": False,  # titles and names of the configuration are meant literally
     "font.size": 8,
     "axes.labelsize": 8.5,
     "xtick.labelsize": 8,
@@ -90,8 +93,7 @@ LINE = 0.165  # height of a line of text
 PANEL_HEIGHT = 2.45
 LEFT_OF_PANEL, BELOW_PANEL, ABOVE_PANEL, BETWEEN_PANELS = 0.52, 0.47, 0.1, 0.5
 PANEL_TITLE = 0.2
-TITLE_CHARACTERS, NOTE_CHARACTERS = 76, 100  # that fit into a line of the title and of the notes
-LEGEND_HANDLE, LEGEND_CHARACTER = 0.62, 0.068  # widths in a legend entry
+LEGEND_HANDLE = 0.62  # line and marker of a legend entry, with the gaps about its name
 DPI = 300
 
 X_TICKS = (1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
@@ -201,22 +203,25 @@ def plot(curve: pd.DataFrame, face: Face) -> Figure:
     y_limits = _y_limits(drawn, face.quantity)
     close_up = face.quantity == "accuracy" and y_limits[1] - y_limits[0] > 3 * CLOSE_UP
     methods = list(dict.fromkeys(curve["method"]))
-    header = _header(curve, face)
-    columns = _legend_columns(methods)
 
     with _style():
+        header = _header(curve, face)
+        columns = _legend_columns(methods)
         above = EDGE + sum(line.height for line in header) + ABOVE_PANEL + PANEL_TITLE * close_up
         below = EDGE + LINE * math.ceil(len(methods) / columns) + BELOW_PANEL
         figure = Figure(figsize=(WIDTH, above + PANEL_HEIGHT + below))
         panels = _add_panels(figure, 2 if close_up else 1, below)
         for axes in panels:
             _draw_curves(axes, drawn, face.quantity, styles(methods))
-            _label(axes, face)
+            axes.set_xlabel(f"Fraction of {face.unit} remaining")
+            axes.set_ylabel(Y_LABELS[face.shows])
         _set_x(panels[0], drawn["fraction_remaining"].min())
         panels[0].set_ylim(y_limits)
         if close_up:
-            _close_up(panels[1], drawn)
             panels[0].set_title("all points")
+            _close_up(panels[1], drawn)
+        for axes in panels:
+            _draw_bars(axes, drawn, face.quantity, styles(methods))
         _write_header(figure, header)
         _add_legend(figure, panels[0], methods, columns)
     return figure
@@ -266,21 +271,14 @@ def _add_panels(figure: Figure, count: int, below: float) -> list[Axes]:
 def _draw_curves(
     axes: Axes, curve: pd.DataFrame, quantity: str, method_styles: dict[str, Style]
 ) -> None:
-    """Draw lines, markers and 95% bars of every method.
-
-    Markers sit at the true fractions. Bars are moved aside by up to half a marker, so that those of
-    several methods at one fraction can be told apart.
-    """
-    middle = (len(method_styles) - 1) / 2
-    apart = min(1, BAR_SPREAD / max(1, len(method_styles) - 1))  # points
+    """Draw line and markers of every method."""
     dense = curve.groupby("method").size().max() > DENSE
     size = SMALL_MARKER_SIZE if dense else MARKER_SIZE
     for place, (method, style) in enumerate(method_styles.items()):
         rows = curve[curve["method"] == method]
-        x, y, ci95 = rows["fraction_remaining"], rows[quantity], rows["ci95"].fillna(0)
         axes.plot(
-            x,
-            y,
+            rows["fraction_remaining"],
+            rows[quantity],
             label=method,
             color=style.colour,
             linestyle=style.dashes,
@@ -291,14 +289,32 @@ def _draw_curves(
             markeredgewidth=0.9,
             zorder=4 - place / len(method_styles),  # the first methods, DropNet's, on top
         )
-        bars = axes.vlines(x, y - ci95, y + ci95, colors=style.colour, linewidth=0.9, alpha=0.75)
+
+
+def _draw_bars(
+    axes: Axes, curve: pd.DataFrame, quantity: str, method_styles: dict[str, Style]
+) -> None:
+    """Draw the 95% bars of the points within the limits of `axes`.
+
+    Markers sit at the true fractions. Bars are moved aside by up to half a marker, so that those of
+    several methods at one fraction can be told apart.
+    """
+    middle = (len(method_styles) - 1) / 2
+    apart = min(1, BAR_SPREAD / max(1, len(method_styles) - 1))  # points
+    lowest, _ = axes.get_ylim()
+    for place, (method, style) in enumerate(method_styles.items()):
+        rows = curve[(curve["method"] == method) & (curve[quantity] >= lowest)]
+        bars = axes.vlines(
+            rows["fraction_remaining"],
+            rows[quantity] - rows["ci95"].fillna(0),
+            rows[quantity] + rows["ci95"].fillna(0),
+            colors=style.colour,
+            linewidth=0.9,
+            alpha=0.75,
+            zorder=2.5,
+        )
         shift = ScaledTranslation(apart * (place - middle) / 72, 0, axes.figure.dpi_scale_trans)
         bars.set_transform(axes.transData + shift)
-
-
-def _label(axes: Axes, face: Face) -> None:
-    axes.set_xlabel(f"Fraction of {face.unit} remaining", parse_math=False)
-    axes.set_ylabel(Y_LABELS[face.shows])
 
 
 def _set_x(axes: Axes, lowest: float) -> None:
@@ -337,10 +353,31 @@ def _header(curve: pd.DataFrame, face: Face) -> list[Line]:
     bold = {"fontsize": 9.5, "fontweight": "bold"}
     warning = {"color": WARNING} if face.reductions else {}
     return [
-        *(Line(text, 1.2 * LINE, bold) for text in textwrap.wrap(face.title, TITLE_CHARACTERS)),
-        *(Line(text, LINE, {}) for text in textwrap.wrap(what, NOTE_CHARACTERS)),
-        *(Line(text, LINE, warning) for text in textwrap.wrap(scale, NOTE_CHARACTERS)),
+        *(Line(text, 1.2 * LINE, bold) for text in _wrap(face.title, bold)),
+        *(Line(text, LINE, {}) for text in _wrap(what)),
+        *(Line(text, LINE, warning) for text in _wrap(scale)),
     ]
+
+
+def _wrap(text: str, font: dict[str, Any] | None = None) -> list[str]:
+    """Break a text into lines that fit the width."""
+    if not text.strip():
+        return []
+    font, available = font or {}, WIDTH - 2 * EDGE
+    # Lines of average letters would fit so; lines of wider ones take a few more tries.
+    characters = math.ceil(len(text) * available / max(available, _width(text, font)))
+    for fitting in range(characters, 1, -1):
+        lines = textwrap.wrap(text, fitting)
+        if all(_width(line, font) <= available for line in lines):
+            return lines
+    return textwrap.wrap(text, 1)
+
+
+def _width(text: str, font: dict[str, Any]) -> float:
+    """Width of a text in inches; a little more than its outline, for letters fitted to pixels."""
+    size = font.get("fontsize", RC["font.size"])
+    properties = FontProperties(family=RC["font.family"], weight=font.get("fontweight"))
+    return TextPath((0, 0), text, size=size, prop=properties).get_extents().width / 72 * 1.04
 
 
 def _write_header(figure: Figure, header: Sequence[Line]) -> None:
@@ -348,13 +385,13 @@ def _write_header(figure: Figure, header: Sequence[Line]) -> None:
     y = height - EDGE
     for line in header:
         position = (EDGE / WIDTH, y / height)
-        figure.text(*position, line.text, va="top", parse_math=False, **line.font)
+        figure.text(*position, line.text, va="top", **line.font)
         y -= line.height
 
 
 def _legend_columns(methods: Sequence[str]) -> int:
     """As few rows as fit the width, of even length: six methods make two rows of three."""
-    entry = LEGEND_HANDLE + LEGEND_CHARACTER * max(len(method) for method in methods)
+    entry = LEGEND_HANDLE + max(_width(method, {}) for method in methods)
     fitting = max(1, int((WIDTH - 2 * EDGE) / entry))
     rows = math.ceil(len(methods) / fitting)
     return math.ceil(len(methods) / rows)
@@ -364,7 +401,7 @@ def _add_legend(figure: Figure, axes: Axes, methods: Sequence[str], columns: int
     """Below the panels, row by row in the order of the methods (matplotlib fills columns)."""
     handles = dict(zip(methods, axes.get_lines(), strict=True))
     by_column = [method for column in range(columns) for method in methods[column::columns]]
-    legend = figure.legend(
+    figure.legend(
         [handles[method] for method in by_column],
         by_column,
         ncols=columns,
@@ -376,5 +413,3 @@ def _add_legend(figure: Figure, axes: Axes, methods: Sequence[str], columns: int
         borderaxespad=0,
         labelspacing=0.3,
     )
-    for text in legend.get_texts():
-        text.set_parse_math(False)

@@ -15,7 +15,9 @@ from dropnet.code_files import checksum
 PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn", "safetensors", "pandas", "matplotlib")
 
 
-def collect(settings: dict[str, Any], inputs: Iterable[str | Path], started: float) -> dict[str, Any]:
+def collect(
+    settings: dict[str, Any], inputs: Iterable[str | Path], started: float
+) -> dict[str, Any]:
     """Return the provenance of an artifact, ready to be written as JSON.
 
     Args:

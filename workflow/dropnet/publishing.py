@@ -26,7 +26,7 @@ def publish(config: Config, scale: str, *, allow_dirty: bool = False) -> list[Pa
 
     Raises UserError, before anything is written, if a configured result is missing, was made with
     other settings than the configured ones, or does not follow from the runs; and, unless
-    `allow_dirty`, if the jobs ran on several commits or on uncommitted code.
+    `allow_dirty`, if the jobs ran on several commits or on code that was not committed.
     """
     if scale not in config["scales"]:
         allowed = ", ".join(config["scales"])
@@ -144,7 +144,7 @@ def _gather(config: Config, scale: str, jobs: list[Job]) -> dict[str, Any]:
     return {
         "scale": scale,
         "commits": sorted({row["commit"] or "unknown" for row in rows}),
-        "clean": all(row["clean"] is True for row in rows),
+        "clean": all(row["commit"] and row["clean"] is True for row in rows),
         "wall_seconds": round(sum(row["wall_seconds"] for row in rows), 1),
         "reductions": {
             name: configuration.reductions(config, scale, name) for name in config["experiments"]
@@ -174,4 +174,4 @@ def _refuse_mixed(provenance: dict[str, Any], results: Path) -> None:
     if len(commits) > 1:
         raise UserError(f"{results}: made by {len(commits)} commits, {', '.join(commits)}; {rule}")
     if not provenance["clean"]:
-        raise UserError(f"{results}: made by code with uncommitted changes to {commits[0]}; {rule}")
+        raise UserError(f"{results}: made by uncommitted changes to commit {commits[0]}; {rule}")

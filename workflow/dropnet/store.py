@@ -57,7 +57,9 @@ def load_cycles(path: str | Path) -> tuple[list[Cycle], Any]:
     return [Cycle(number, networks) for number, networks in cycles.items()], record["about"]
 
 
-def save_initial_weights(path: str | Path, seeds: Sequence[int], weights: Sequence[Weights]) -> None:
+def save_initial_weights(
+    path: str | Path, seeds: Sequence[int], weights: Sequence[Weights]
+) -> None:
     """Write each seed's initial weights theta0, as seed{s}/{name}."""
     save_tensors(
         path,

@@ -6,13 +6,6 @@
 # A figure's curves need the runs of its own experiment only.
 
 
-def methods_of(experiments):
-    """The methods of some experiments in their order, as JSON."""
-    return json.dumps(
-        {name: config["experiments"][name]["methods"] for name in experiments}
-    )
-
-
 rule collect_runs:
     input:
         script=script_of("collect_runs"),
@@ -26,7 +19,9 @@ rule collect_runs:
         "../../envs/plot.yaml"
     threads: 1
     params:
-        methods=lambda w: methods_of([w.experiment]),
+        methods=lambda w: json.dumps(
+            {w.experiment: config["experiments"][w.experiment]["methods"]}
+        ),
     shell:
         "python {input.script:q} --methods {params.methods:q} --output {output:q}"
         " {input.runs:q} 2> {log:q}"
@@ -47,7 +42,12 @@ use rule collect_runs as collect_all_runs with:
     log:
         "results/{scale}/logs/collect_all_runs.txt",
     params:
-        methods=lambda w: methods_of(all_experiments(w.scale)),
+        methods=lambda w: json.dumps(
+            {
+                name: config["experiments"][name]["methods"]
+                for name in all_experiments(w.scale)
+            }
+        ),
 
 
 rule aggregate_curve:

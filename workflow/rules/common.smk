@@ -3,15 +3,15 @@
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
 WORKFLOW = Path(workflow.basedir) / "workflow"
 sys.path.insert(0, str(WORKFLOW))
-# jobs find the package `dropnet` in the same place, on whatever machine they run
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    [str(WORKFLOW), *filter(None, [os.environ.get("PYTHONPATH")])]
-)
+# jobs find the package `dropnet` in the same place on whatever machine they run, and nothing of
+# the user's in front of it
+os.environ |= {"PYTHONPATH": str(WORKFLOW)}
 
 from dropnet import code_files, config as configuration, status
 from dropnet.errors import exit_on_user_error

@@ -3,22 +3,6 @@
 #   makes  figures/{scale}/{figure}.png and .svg
 
 
-def face_of(wildcards):
-    """What a figure says beside its curves, as JSON."""
-    figure = figure_config(wildcards)
-    experiment = figure["experiment"]
-    model = config["experiments"][experiment]["model"]
-    return json.dumps(
-        {
-            "title": figure["title"],
-            "scale": wildcards.scale,
-            "reductions": reductions(wildcards.scale, experiment),
-            "shows": figure["shows"],
-            "unit": "nodes" if model == "FC" else "filters",
-        }
-    )
-
-
 rule plot_figure:
     input:
         script=script_of("plot_figure"),
@@ -33,7 +17,20 @@ rule plot_figure:
         "../../envs/plot.yaml"
     threads: 1
     params:
-        face=face_of,
+        face=lambda w: json.dumps(
+            {
+                "title": figure_config(w)["title"],
+                "scale": w.scale,
+                "reductions": reductions(w.scale, figure_config(w)["experiment"]),
+                "shows": figure_config(w)["shows"],
+                "unit": (
+                    "nodes"
+                    if config["experiments"][figure_config(w)["experiment"]]["model"]
+                    == "FC"
+                    else "filters"
+                ),
+            }
+        ),
     shell:
         "python {input.script:q} --curve {input.curve:q} --face {params.face:q}"
         " --png {output.png:q} --svg {output.svg:q} 2> {log:q}"

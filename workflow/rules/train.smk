@@ -17,13 +17,13 @@ rule train_baseline:
         initial="results/{scale}/{experiment}/baseline/initial_seeds{seeds}.safetensors",
         networks="results/{scale}/{experiment}/baseline/networks_seeds{seeds}.safetensors",
         provenance="results/{scale}/{experiment}/baseline/provenance_seeds{seeds}.json",
-    params:
-        settings=lambda w: experiment_settings(w).to_json(),
     log:
         "results/{scale}/{experiment}/baseline/log_seeds{seeds}.txt",
     conda:
         "../../envs/train.yaml"
     threads: 1
+    params:
+        settings=lambda w: experiment_settings(w).to_json(),
     shell:
         "python {input.script:q} --settings {params.settings:q} --seeds {wildcards.seeds:q}"
         " --dataset {input.dataset:q} --split {input.split:q}"
@@ -43,15 +43,15 @@ rule prune_network:
         runs="results/{scale}/{experiment}/{method}/runs_seeds{seeds}.csv",
         networks="results/{scale}/{experiment}/{method}/networks_seeds{seeds}.safetensors",
         provenance="results/{scale}/{experiment}/{method}/provenance_seeds{seeds}.json",
-    params:
-        settings=lambda w: experiment_settings(w).to_json(),
-        # not an output: Snakemake removes the outputs of an interrupted job
-        finished="results/{scale}/{experiment}/{method}/cycles_seeds{seeds}",
     log:
         "results/{scale}/{experiment}/{method}/log_seeds{seeds}.txt",
     conda:
         "../../envs/train.yaml"
     threads: 1
+    params:
+        settings=lambda w: experiment_settings(w).to_json(),
+        # not an output: Snakemake removes the outputs of an interrupted job
+        finished="results/{scale}/{experiment}/{method}/cycles_seeds{seeds}",
     shell:
         "python {input.script:q} --settings {params.settings:q} --method {wildcards.method:q}"
         " --dataset {input.dataset:q} --split {input.split:q}"

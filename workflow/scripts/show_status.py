@@ -28,7 +28,9 @@ def main() -> None:
         print(f"{job.name:{width}}  [{bar:<20}] {job.finished:>3}/{job.cycles:<3} {doing}")
     done = sum(job.complete for job in jobs)
     cycles = sum(job.finished for job in jobs), sum(job.cycles for job in jobs)
-    print(f"scale {scale}: {done} of {len(jobs)} training jobs, {cycles[0]} of {cycles[1]} cycles done")
+    print(
+        f"scale {scale}: {done} of {len(jobs)} training jobs, {cycles[0]} of {cycles[1]} cycles done"
+    )
 
 
 if __name__ == "__main__":

@@ -65,9 +65,9 @@ class Dataset:
     def checksum(self) -> str:
         """SHA-256 over the four arrays: what config.yaml pins as `sha256`.
 
-        For each array in the order of `ARRAYS`, a line `NAME uint8 SIZE,SIZE,...\\n` in ASCII, then
-        its bytes in C order. So neither a byte nor a name, a shape or the order can change unseen,
-        and the sum does not depend on which files the arrays came from.
+        For each array in the order of `ARRAYS`, a line in ASCII, `NAME uint8 SIZE,SIZE,...` and a
+        line feed, then its bytes in C order. So neither a byte nor a name, a shape or the order can
+        change unseen, and the sum does not depend on which files the arrays came from.
         """
         total = hashlib.sha256()
         for name, tensor in self.tensors.items():

@@ -205,7 +205,7 @@ def _decode_idx(paths: dict[str, Path]) -> Arrays:
     return arrays
 
 
-# CIFAR-10's own files: five training batches and a test batch -------------------------------------
+# CIFAR-10's own files: five training batches and a test batch ------------------------------------
 
 _CIFAR_SHAPE = (3, 32, 32)
 _CIFAR_PIXELS = math.prod(_CIFAR_SHAPE)
@@ -271,7 +271,7 @@ def _decode_cifar_py(paths: dict[str, Path]) -> Arrays:
     return _join_batches({name: _read_cifar_py(path, md5[name]) for name, path in paths.items()})
 
 
-# CIFAR-10 as pictures: one row of 1,024 RGB pixels per image; the labels as a JSON list -----------
+# CIFAR-10 as pictures: one row of 1,024 RGB pixels per image; the labels as a JSON list ----------
 
 _LARGEST_PICTURE = 60_000  # rows, below the size that Pillow takes for a bomb
 _LARGEST_LABEL_FILE = 2**20  # bytes; 60,000 labels take 120 kB

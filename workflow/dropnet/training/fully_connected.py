@@ -167,7 +167,10 @@ class Stack:
         self._hidden = []  # (kernel [network, inputs, nodes], bias [network, 1, nodes])
         for layer in range(1, depth - 1):
             shape = (self.size, self._widths[layer - 1], self._widths[layer])
-            kernel, bias = torch.zeros(shape, dtype=task.dtype), torch.zeros(shape, dtype=task.dtype)
+            kernel, bias = (
+                torch.zeros(shape, dtype=task.dtype),
+                torch.zeros(shape, dtype=task.dtype),
+            )
             for n in range(self.size):
                 rows, columns = kernels[layer][n].shape
                 kernel[n, :rows, :columns] = kernels[layer][n]
@@ -280,9 +283,7 @@ class Stack:
 
         `mean_activation` is E(a_i), the mean of |post-activation| (Section 3); ReLU's are >= 0.
         """
-        sums = [
-            torch.zeros(self.size, width, dtype=torch.float64) for width in self._widths
-        ]
+        sums = [torch.zeros(self.size, width, dtype=torch.float64) for width in self._widths]
         for start in range(0, len(samples.labels), CHUNK):
             activations, _ = self._forward(samples.inputs[start : start + CHUNK])
             for total, activation in zip(sums, activations, strict=True):

@@ -1,0 +1,72 @@
+# Every target works as the first command on a fresh machine: what it needs is set up on the way.
+#
+#   SCALE=paper     a scale of config.yaml, in place of its default
+#   CORES=8         cores to use at most, in place of all
+#   TARGETS=...     files or rules to make, in place of every figure
+#   PYTHON=...      the interpreter that .venv is set up with, in place of python3
+
+SHELL := bash
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+SCALE   ?=
+CORES   ?= all
+TARGETS ?=
+DATASET ?=
+PYTHON  ?= python3
+export PYTHON
+
+# Packages outside of the environments would take precedence over the pinned ones.
+unexport PYTHONPATH PYTHONHOME
+export PYTHONNOUSERSITE := 1
+
+# Jobs find their tools on PATH. Not exported: the set-up must see the PATH of the user.
+in_venv := PATH="$(CURDIR)/.venv/bin:$$PATH"
+scale_option = $(if $(SCALE),--scale "$(SCALE)")
+
+# $(call need,target,VARIABLE,example): stop before any set-up where the target lacks its variable.
+need = $(if $(filter $(1),$(MAKECMDGOALS)),$(if $($(2)),,$(error $(2) is missing, as in: make $(1) $(2)=$(3))))
+$(call need,checksum,DATASET,MNIST)
+$(call need,publish,SCALE,paper)
+
+.PHONY: help figures test bench status lint checksum publish clean venv venv-keras
+
+help: ## list the targets
+	@echo "make TARGET [SCALE=paper] [CORES=8] [TARGETS=figures/paper/fig03.png] [PYTHON=python3.12]"
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12 | sed 's/^/  /'
+
+figures: venv ## make every figure of the paper at the default scale, or SCALE, or only TARGETS
+	$(in_venv) .venv/bin/snakemake $(TARGETS) --cores $(CORES) $(if $(SCALE),--config scale="$(SCALE)")
+
+test: venv ## run all tests; once the environment is set up, without a network
+	$(in_venv) .venv/bin/pytest
+
+bench: venv venv-keras ## compare the speed with Keras and plain PyTorch, side by side
+	$(in_venv) .venv/bin/python benchmarks/run_benchmarks.py
+
+status: venv ## say how far the runs of a scale are
+	@$(in_venv) .venv/bin/python workflow/scripts/show_status.py $(scale_option)
+
+lint: venv ## check style and format of the code and of the workflow
+	$(in_venv) .venv/bin/ruff check .
+	$(in_venv) .venv/bin/ruff format --check .
+	$(in_venv) .venv/bin/snakefmt --check Snakefile workflow/rules
+	$(in_venv) .venv/bin/snakemake --lint
+
+checksum: venv ## print the sum of DATASET, to pin a data set of one's own in config.yaml
+	@$(in_venv) .venv/bin/python workflow/scripts/prepare_dataset.py --checksum "$(DATASET)"
+
+publish: venv ## copy tables, figures and provenance of SCALE to published/
+	$(in_venv) .venv/bin/python workflow/scripts/publish_results.py $(scale_option)
+
+# Results may have taken days, and .snakemake knows what code they were made with: both stay.
+clean: ## remove the environments (7 GB) and caches; data, results and figures stay
+	rm -rf .venv .venv-keras .pytest_cache .ruff_cache .hypothesis
+	find . -path ./.git -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
+
+# Both end at once where the environment holds what its lock file says.
+venv:
+	@envs/create_venv.sh .venv requirements.lock 7 3
+
+venv-keras:
+	@envs/create_venv.sh .venv-keras benchmarks/requirements-keras.lock 2 1

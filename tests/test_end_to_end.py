@@ -1,0 +1,227 @@
+"""The real workflow, from IDX files in a folder to figures, as a user runs it.
+
+A copy of the project runs on a few hundred real images that the repository carries. Its data set,
+experiment, scale and figures are all added in config.yaml, which is the only file that differs.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+FIXTURE = ROOT / "tests" / "fixtures" / "mnist_small"
+SHA256 = "49032938e60417c5d14f13fa294baedf4023ae24fd8c6c052f5fe84de4ea8174"
+METHODS = ["minimum", "maximum", "random_layer"]
+
+
+def write_config(folder, **changes):
+    """The shipped configuration plus a data set, a scale, an experiment and two figures."""
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    config["scale"] = "tiny"
+    config["datasets"]["digits"] = {
+        "classes": 10,
+        "sha256": SHA256,
+        "sources": [{"folder": str(FIXTURE), "format": "idx"}],
+    }
+    config["scales"] = {
+        "tiny": {"seeds": 3, "seeds_per_job": 2, "train_images": 500, "max_epochs": 8}
+    }
+    config["experiments"] = {
+        "FC8-FC6": {
+            "dataset": "digits",
+            "model": "FC",
+            "widths": [8, 6],
+            "prune_fraction": 0.4,
+            "stop_fraction": 0.2,
+            "methods": METHODS,
+        }
+    }
+    config["figures"] = {
+        "mine": {"experiment": "FC8-FC6", "shows": "test_accuracy", "title": "Mine: 50% of $x$"},
+        "mine_epochs": {"experiment": "FC8-FC6", "shows": "epochs", "title": "Mine"},
+    } | changes
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+
+
+def copy_project(folder):
+    """A clone's files, with the configuration above."""
+    folder.mkdir()
+    for name in ("Snakefile", "workflow", "envs", "profiles"):
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder)
+    write_config(folder)
+    return folder
+
+
+def snakemake(folder, *arguments, cores="2"):
+    """Run Snakemake in a project; returns the finished process with all output in stdout."""
+    return subprocess.run(
+        [sys.executable, "-m", "snakemake", "--cores", cores, *arguments],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+def environment():
+    """This interpreter's programs first; Snakemake's own variables of an outer run left out."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    return {**os.environ, "PATH": path}
+
+
+def planned(folder, *arguments):
+    """The rules that a dry run would run, each with its number of jobs."""
+    output = snakemake(folder, "-n", *arguments).stdout
+    if "Nothing to be done" in output:
+        return {}
+    stats = output.split("Job stats:")[1].split("total")[0]
+    counts = {name: int(n) for name, n in re.findall(r"^(\w+) +(\d+)$", stats, re.MULTILINE)}
+    return {name: n for name, n in counts.items() if name != "figures"}
+
+
+def tables(folder):
+    """The bytes of every table of a run, by path."""
+    results = folder / "results"
+    return {
+        str(path.relative_to(results)): path.read_bytes() for path in sorted(results.rglob("*.csv"))
+    }
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A project whose figures are all made, undisturbed."""
+    folder = copy_project(tmp_path_factory.mktemp("end_to_end") / "project")
+    run = snakemake(folder)
+    assert run.returncode == 0, run.stdout
+    return folder
+
+
+def test_every_artifact_is_there_and_whole(project):
+    runs = pd.read_csv(project / "results/tiny/runs.csv")
+    # 14 nodes: 14, 9, 6, 4, 3, 2 in a global metric; 8|6, 5|4, 3|3, 2|2, 1|1 in each layer
+    per_seed = {"minimum": 6, "maximum": 6, "random_layer": 5}
+    assert runs.groupby("method").size().to_dict() == {m: 3 * n for m, n in per_seed.items()}
+    assert runs["epochs"].between(1, 8).all()
+    assert sorted(runs["fraction_remaining"].unique() * 14) == pytest.approx([2, 3, 4, 6, 9, 14])
+    unpruned = runs[runs["cycle"] == 0].groupby("seed")["test_loss"]
+    assert (unpruned.nunique() == 1).all()
+    assert unpruned.first().nunique() == 3
+    assert runs[runs["cycle"] == 0]["test_accuracy"].mean() > 0.3  # chance is 0.1
+    curves = pd.read_csv(project / "results/tiny/curves.csv")
+    columns = "figure experiment dataset split method fraction_remaining accuracy ci95 runs"
+    assert list(curves.columns) == columns.split()
+    assert set(curves["runs"]) == {3}
+    for figure in ("mine", "mine_epochs"):
+        assert (project / f"figures/tiny/{figure}.png").read_bytes().startswith(b"\x89PNG")
+        assert (project / f"figures/tiny/{figure}.svg").read_text().rstrip().endswith("</svg>")
+    left = [p for p in project.rglob("*") if p.name.startswith(".") and p.suffix == ".tmp"]
+    assert left == []
+    assert not list(project.glob("results/*/*/*/cycles_*"))
+    assert list(project.glob("results/tiny/FC8-FC6/minimum/provenance_seeds0-1.json"))
+
+
+def test_nothing_is_left_to_do_even_after_touching_a_script(project):
+    assert planned(project) == {}
+    for file in [*project.glob("workflow/**/*.py"), project / "config.yaml"]:
+        os.utime(file)
+    assert planned(project) == {}
+
+
+def test_a_rerun_does_what_an_edit_made_stale(project):
+    """Promise 3, stage by stage; what is edited is put back after each look."""
+    training = {"train_baseline": 2, "prune_network": 6}
+    after_runs = {"collect_runs": 1, "collect_all_runs": 1, "aggregate_curve": 2}
+    after_curves = {"combine_curves": 1, "plot_figure": 2}
+    expectations = {
+        "workflow/scripts/plot_figure.py": {"plot_figure": 2},
+        "workflow/dropnet/plotting.py": {"plot_figure": 2},
+        "workflow/dropnet/pruning.py": {"prune_network": 6, **after_runs, **after_curves},
+        "workflow/dropnet/training/fully_connected.py": {
+            **training,
+            **after_runs,
+            **after_curves,
+        },
+        "workflow/dropnet/status.py": {},
+    }
+    for name, stale in expectations.items():
+        file = project / name
+        original = file.read_text()
+        file.write_text(original + "\n# edited\n")
+        assert planned(project) == stale, name
+        file.write_text(original)
+    assert planned(project) == {}
+
+
+def test_one_figure_needs_its_own_experiment_only(project, tmp_path):
+    folder = copy_project(tmp_path / "one")
+    plan = planned(folder, "figures/tiny/mine_epochs.png")
+    assert plan["plot_figure"] == plan["aggregate_curve"] == 1
+    assert "combine_curves" not in plan
+
+
+def test_killed_and_on_one_core_gives_the_same_tables(project, tmp_path):
+    """Promises 1 and 2: SIGKILL for everything in mid-run, then on one core instead of two."""
+    folder = copy_project(tmp_path / "killed")
+    run = subprocess.Popen(
+        [sys.executable, "-m", "snakemake", "--cores", "2"],
+        cwd=folder,
+        env=environment(),
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while not list(folder.glob("results/tiny/*/*/cycles_*/cycle2.safetensors")):
+        assert run.poll() is None, "it ended before it could be killed"
+        time.sleep(0.01)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    snakemake(folder, "--unlock")
+    again = snakemake(folder, cores="1")
+    assert again.returncode == 0, again.stdout
+    logs = "".join(path.read_text() for path in folder.glob("results/tiny/*/*/log_*.txt"))
+    assert "already finished" in logs
+    assert tables(folder) == tables(project)
+
+
+def test_a_bad_configuration_is_refused_in_one_line_before_the_first_job(tmp_path):
+    folder = copy_project(tmp_path / "bad")
+    write_config(folder, worse={"experiment": "FC8-FC7", "shows": "epochs", "title": "x"})
+    run = snakemake(folder)
+    assert run.returncode != 0
+    errors = [line for line in run.stdout.splitlines() if "FC8-FC7" in line]
+    assert errors == [
+        "error: config: figures.worse.experiment: 'FC8-FC7' is not an experiment"
+        " (did you mean 'FC8-FC6'?); allowed: FC8-FC6"
+    ]
+    assert "Traceback" not in run.stdout
+    assert not (folder / "results").exists()
+
+
+def test_status_tells_how_far_a_run_is(project):
+    def status(*arguments):
+        command = [sys.executable, "workflow/scripts/show_status.py", *arguments]
+        env = {**environment(), "PYTHONPATH": "workflow"}
+        return subprocess.run(
+            command, cwd=project, env=env, capture_output=True, text=True, check=False
+        )
+
+    assert "8 of 8 training jobs, 30 of 30 cycles done" in status().stdout
+    wrong = status("--scale", "tny")
+    assert wrong.returncode == 1
+    told = "error: --scale: 'tny' is not a scale (did you mean 'tiny'?); allowed: tiny\n"
+    assert wrong.stderr == told

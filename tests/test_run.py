@@ -1,0 +1,198 @@
+"""Interrupted runs go on with the same bytes, and nothing stale is ever kept."""
+
+import json
+
+import pytest
+import torch
+
+from dropnet.baseline import train_unpruned
+from dropnet.metrics import METRICS
+from dropnet.networks import Results
+from dropnet.run import FinishedCycles, prune
+from dropnet.settings import Settings
+from dropnet.store import load_cycles, load_initial_weights, save_cycles, save_initial_weights
+from dropnet.tables import write_runs
+
+SETTINGS = Settings(
+    experiment="FC6-FC5", scale="test", dataset="toy", classes=10, model="FC", widths=(6, 5),
+    prune_fraction=0.3, stop_fraction=0.1, train_images=None, batch_size=16, learning_rate=0.1,
+    max_epochs=3, patience=2,
+)  # fmt: skip
+SEEDS = [0, 1, 2]
+
+
+class Killed(BaseException):
+    """Stands for the end of the process; no `except Exception` may swallow it."""
+
+
+@pytest.fixture
+def baseline(make_task):
+    return train_unpruned(SETTINGS, SEEDS, make_task(torch.float32), "baseline")
+
+
+def run(folder, make_task, baseline, method="minimum", made_from="this", log=None):
+    """Run a method in a folder and return the bytes of its table and its networks."""
+    trained = [] if log is None else log
+
+    def task():
+        trained.append("prepared")
+        return make_task(torch.float32)
+
+    initial, unpruned = baseline
+    finished = FinishedCycles(folder / "cycles", made_from)
+    cycles = prune(SETTINGS, method, task, initial, unpruned, finished, "test")
+    write_runs(folder / "runs.csv", SETTINGS, method, cycles)
+    save_cycles(folder / "networks.safetensors", cycles)
+    return (folder / "runs.csv").read_bytes(), (folder / "networks.safetensors").read_bytes()
+
+
+def interrupt(monkeypatch, after):
+    """Kill the process at the end of the given training cycle, before it is kept."""
+    from dropnet import run as module
+
+    original, calls = module.train_cycle, []
+
+    def train_cycle(*args, **kwargs):
+        calls.append(args[1])
+        if len(calls) > after:
+            raise Killed
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(module, "train_cycle", train_cycle)
+    return calls
+
+
+@pytest.mark.parametrize("method", METRICS)
+def test_resumed_is_uninterrupted_byte_for_byte(tmp_path, make_task, baseline, monkeypatch, method):
+    """Killed in every cycle in turn: same bytes, and no finished cycle is trained again."""
+    (tmp_path / "whole").mkdir()
+    expected = run(tmp_path / "whole", make_task, baseline, method)
+    cycles = len(list((tmp_path / "whole" / "cycles").iterdir()))
+    assert cycles >= 4
+    (tmp_path / "cut").mkdir()
+    trained = []
+    for _ in range(cycles):
+        with monkeypatch.context() as patch:
+            calls = interrupt(patch, after=1)
+            try:
+                got = run(tmp_path / "cut", make_task, baseline, method)
+            except Killed:
+                assert not (tmp_path / "cut" / "runs.csv").exists()
+            trained.append(calls[0])
+    assert got == expected
+    assert trained == list(range(1, cycles + 1))
+
+
+def test_a_complete_run_trains_nothing_again(tmp_path, make_task, baseline):
+    expected = run(tmp_path, make_task, baseline)
+    log = []
+    assert run(tmp_path, make_task, baseline, log=log) == expected
+    assert log == []
+
+
+def test_cycles_made_from_anything_else_are_not_kept(tmp_path, make_task, baseline):
+    """Other code, settings or inputs: everything is trained again."""
+    run(tmp_path, make_task, baseline, made_from="that")
+    log = []
+    run(tmp_path, make_task, baseline, made_from="this", log=log)
+    assert log == ["prepared"]
+    keys = {load_cycles(file)[1]["key"] for file in (tmp_path / "cycles").iterdir()}
+    assert len(keys) == 1
+
+
+def test_a_half_written_cycle_does_not_count(tmp_path, make_task, baseline):
+    """What atomic_path leaves when it is killed is never read."""
+    expected = run(tmp_path, make_task, baseline)
+    last = max((tmp_path / "cycles").iterdir(), key=lambda f: int(f.stem.removeprefix("cycle")))
+    last.rename(last.with_name(f".{last.name}.x.tmp"))
+    assert run(tmp_path, make_task, baseline) == expected
+
+
+def test_order_of_methods_and_stacks_does_not_matter(tmp_path, make_task, baseline):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    first = run(tmp_path / "a", make_task, baseline, "random")
+    run(tmp_path / "b", make_task, baseline, "maximum")
+    (tmp_path / "c").mkdir()
+    assert run(tmp_path / "c", make_task, baseline, "random") == first
+
+
+def test_all_methods_start_from_the_same_unpruned_networks(tmp_path, make_task, baseline):
+    unpruned = set()
+    for method in METRICS:
+        (tmp_path / method).mkdir()
+        table = run(tmp_path / method, make_task, baseline, method)[0].decode().splitlines()
+        unpruned.add("\n".join(",".join(row.split(",")[3:]) for row in table[1:4]))
+        fields = dict(zip(table[0].split(","), table[1].split(","), strict=True))
+        assert (fields["cycle"], fields["fraction_remaining"]) == ("0", "1.0")
+        assert fields["remaining"] == "6|5"
+    assert len(unpruned) == 1
+
+
+def test_each_cycle_rewinds_to_the_original_weights(make_task, baseline, tmp_path, monkeypatch):
+    """Step 'rewind' of Algorithm 1: what remains starts from theta0, not from trained weights."""
+    from dropnet import run as module
+    from dropnet.weights import compact
+
+    starts = []
+    original = module.train_cycle
+
+    def train_cycle(task, number, seeds, masks, weights, *rest):
+        starts.append((masks, weights))
+        return original(task, number, seeds, masks, weights, *rest)
+
+    monkeypatch.setattr(module, "train_cycle", train_cycle)
+    run(tmp_path, make_task, baseline)
+    assert len(starts) >= 4
+    for masks, weights in starts:
+        for theta0, mask, start in zip(baseline[0], masks, weights, strict=True):
+            for name, expected in compact(theta0, mask).items():
+                assert torch.equal(start[name], expected)
+
+
+def test_networks_survive_the_file(tmp_path, baseline):
+    initial, unpruned = baseline
+    save_cycles(tmp_path / "n.safetensors", [unpruned], {"key": "k"})
+    (loaded,), about = load_cycles(tmp_path / "n.safetensors")
+    assert about == {"key": "k"}
+    for got, expected in zip(loaded.networks, unpruned.networks, strict=True):
+        assert (got.seed, got.results, got.masks) == (
+            expected.seed,
+            expected.results,
+            expected.masks,
+        )
+        for name, weight in expected.weights.items():
+            assert torch.equal(got.weights[name], weight)
+        for one, other in zip(
+            got.statistics["mean_activation"], expected.statistics["mean_activation"], strict=True
+        ):
+            assert torch.equal(one, other)
+    save_initial_weights(tmp_path / "i.safetensors", SEEDS, initial)
+    for one, other in zip(
+        load_initial_weights(tmp_path / "i.safetensors", SEEDS), initial, strict=True
+    ):
+        assert all(torch.equal(one[name], other[name]) for name in other)
+
+
+def test_settings_survive_json():
+    assert Settings.from_json(SETTINGS.to_json()) == SETTINGS
+    assert "\n" not in SETTINGS.to_json()
+    assert json.loads(SETTINGS.to_json())["train_images"] is None
+
+
+def test_a_diverged_network_is_written_and_warned_about(tmp_path, baseline, caplog):
+    from dataclasses import replace
+
+    from dropnet.networks import Cycle
+    from dropnet.progress import Progress
+
+    network = replace(
+        baseline[1].networks[1], results=Results(0.1, float("nan"), 0.1, float("nan"), 0, 1, 1)
+    )
+    cycle = Cycle(0, [baseline[1].networks[0], network])
+    with Progress("test", [1.0], 3) as progress:
+        progress.cycle(cycle, resumed=False)
+    assert "warning: seed 1 diverged in cycle 0" in caplog.text
+    assert "seed 0 diverged" not in caplog.text
+    write_runs(tmp_path / "runs.csv", SETTINGS, "minimum", [cycle])
+    assert (tmp_path / "runs.csv").read_text().splitlines()[2].split(",")[8] == "nan"
