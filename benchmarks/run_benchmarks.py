@@ -43,6 +43,7 @@ from processes import REPOSITORY, Process, run  # noqa: E402
 
 PARTS = ("speed", "step", "memory", "parity")
 SIDES = ("ours", "keras", "pytorch")
+DATA = REPOSITORY / "results/data"
 DATASET, SPLIT = "MNIST.safetensors", "MNIST_split_all.safetensors"
 SCRIPTS = {"ours": "ours.py", "keras": "keras_reference.py", "pytorch": "pytorch_reference.py"}
 MEMORY_LIMIT = 2e9  # bytes
@@ -514,7 +515,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=1, help="epochs per network of the sweep")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)))
-    parser.add_argument("--data", type=Path, default=REPOSITORY / "results/data")
+    parser.add_argument("--data", type=Path, default=DATA, help="a folder of MNIST artifacts")
     parser.add_argument("--out", type=Path, default=REPOSITORY / "results/benchmarks/bench.json")
     parser.add_argument(
         "--keras-python",
@@ -560,6 +561,20 @@ def refuse_impossible(options: argparse.Namespace) -> None:
             raise UserError(f"--{name} {getattr(options, name)}: must be 1 or more")
 
 
+def make_missing_data(data: Path) -> None:
+    """Let the workflow make MNIST and its split; in a folder of the user's own, they must exist."""
+    missing = [file for file in (data / DATASET, data / SPLIT) if not file.is_file()]
+    if missing and data != DATA:
+        raise UserError(f"no {missing[0]}; the workflow's own data are used without --data")
+    if missing:
+        tell("making the data set")
+        targets = [file.relative_to(REPOSITORY) for file in missing]
+        command = [sys.executable, "-m", "snakemake", "--quiet", "--cores", "1", *targets]
+        environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        if subprocess.run(command, cwd=REPOSITORY, env=environment, check=False).returncode != 0:
+            raise UserError("the workflow could not make the data set: see its messages above")
+
+
 def write_arrays(data: Path, target: Path, quick: bool) -> dict[str, int]:
     """Write MNIST as plain arrays that every side can read; the samples of each split.
 
@@ -569,11 +584,6 @@ def write_arrays(data: Path, target: Path, quick: bool) -> dict[str, int]:
     from safetensors.numpy import load_file
 
     files = [data / DATASET, data / SPLIT]
-    for file in files:
-        if not file.is_file():
-            raise UserError(
-                f"no {file}: make it with `snakemake --cores 1 {' '.join(map(str, files))}`"
-            )
     tensors, split = load_file(files[0]), load_file(files[1])
     keep = {"train": 3216, "validation": 640, "test": 640} if quick else {}
     arrays = {}
@@ -623,6 +633,7 @@ def main() -> None:
     options = parse_options()
     with exit_on_user_error(), tempfile.TemporaryDirectory(prefix="dropnet-bench-") as folder:
         refuse_impossible(options)
+        make_missing_data(options.data)
         os.sched_setaffinity(0, {options.core})  # inherited by every process started from here
         started = time.time()
         report = {"quick": options.quick, "made_with": describe(options)}

@@ -23,7 +23,7 @@ def assert_close(got, expected, tolerance=1e-9):
 
 
 def loose(**options):
-    """Hypothesis settings for examples that train: no deadline, function-scoped fixtures allowed."""
+    """Hypothesis settings for examples that train: no deadline, any fixtures."""
     return settings(
         deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], **options
     )
@@ -159,13 +159,13 @@ def cycle_of(task, networks, max_epochs, patience, **options):
 
 
 def test_a_cycle_records_what_the_protocol_says(splits, make_task, make_network):
-    """Early stopping, last weights, running means: as the plain loop does them, network by network."""
+    """Early stopping, last weights, running means: all as the plain loop does them."""
     networks = [make_network([6, 5], seed, keep) for seed, keep in [(1, 1), (2, 0.6), (3, 0.3)]]
     cycle = cycle_of(make_task(learning_rate=1.5), networks, max_epochs=12, patience=1)
     epochs = []
     for network, (weights, masks) in zip(cycle.networks, networks, strict=True):
         stopping = EarlyStopping(1)
-        for epoch in range(1, 13):
+        for epoch in range(1, 13):  # noqa: B007  the last one is compared below
             weights, loss, accuracy = reference.train_epoch(weights, masks, *splits[0], 16, 1.5)
             val_loss, val_accuracy = reference.evaluate(weights, masks, *splits[1])
             if stopping.stops_after(val_loss):

@@ -47,8 +47,8 @@ class Progress:
         now = time.monotonic()
         rate = epoch.number / (now - self.cycle_started)
         line = (
-            f"epoch {epoch.number} of {self.max_epochs} at most, {epoch.training} networks training,"
-            f" {rate:.2f} epochs/s, {self._time_left(epoch, now)}"
+            f"epoch {epoch.number} of {self.max_epochs} at most, {epoch.training} networks, "
+            f"{rate:.2f} epochs/s, {self._time_left(epoch, now)}"
         )
         self.bar.set_postfix_str(line)
         if now - self.last_line >= SECONDS_BETWEEN_LINES:

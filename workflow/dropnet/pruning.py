@@ -75,6 +75,6 @@ def drop_lowest(
 
 
 def lowest(importance: torch.Tensor, count: int, ties: torch.Generator) -> torch.Tensor:
-    """Return the positions of the `count` lowest values of a vector, equal ones picked at random."""
+    """Return the positions of the `count` lowest values, equal ones picked at random."""
     shuffled = torch.randperm(len(importance), generator=ties)
     return shuffled[importance[shuffled].argsort(stable=True)][:count]

@@ -6,7 +6,7 @@ import torch
 
 
 def generator(*purpose: object) -> torch.Generator:
-    """Return a generator seeded by its purpose, e.g. generator("ties", seed, cycle).
+    """Return a random generator for a purpose, given as words and numbers: "ties", seed, cycle.
 
     Since no stream is shared, a resumed run, a run in another order or in another stack draws the
     same numbers, and no random state has to be saved.

@@ -27,10 +27,8 @@ def main() -> None:
         doing = "done" if job.complete else job.last_line.partition(": ")[2] or "waiting"
         print(f"{job.name:{width}}  [{bar:<20}] {job.finished:>3}/{job.cycles:<3} {doing}")
     done = sum(job.complete for job in jobs)
-    cycles = sum(job.finished for job in jobs), sum(job.cycles for job in jobs)
-    print(
-        f"scale {scale}: {done} of {len(jobs)} training jobs, {cycles[0]} of {cycles[1]} cycles done"
-    )
+    finished, cycles = sum(job.finished for job in jobs), sum(job.cycles for job in jobs)
+    print(f"scale {scale}: {done} of {len(jobs)} training jobs, {finished} of {cycles} cycles done")
 
 
 if __name__ == "__main__":
