@@ -16,8 +16,10 @@ DATASET ?=
 PYTHON  ?= python3
 export PYTHON
 
-# Packages outside of the environments would take precedence over the pinned ones.
-unexport PYTHONPATH PYTHONHOME
+# Scripts find the package here; packages outside of the environments would take precedence over
+# the pinned ones.
+export PYTHONPATH := $(CURDIR)/workflow
+unexport PYTHONHOME
 export PYTHONNOUSERSITE := 1
 
 # Jobs find their tools on PATH. Not exported: the set-up must see the PATH of the user.

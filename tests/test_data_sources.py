@@ -504,9 +504,11 @@ def torchvision_of(tmp_path, monkeypatch):
 
 
 STAND_IN = """
-    import time
+    import tempfile, time
     from pathlib import Path
     import numpy as np
+
+    tempfile.mkdtemp()  # torch leaves such a folder behind
 
     class MNIST:
         resources = [("a.gz", "0cc175b9c0f1b6a831c399e269772661")]

@@ -22,6 +22,8 @@ rule collect_runs:
         methods=lambda w: json.dumps(
             {w.experiment: config["experiments"][w.experiment]["methods"]}
         ),
+    message:
+        "Collect the runs of {wildcards.experiment} (scale {wildcards.scale})"
     shell:
         "python {input.script:q} --methods {params.methods:q} --output {output:q}"
         " {input.runs:q} 2> {log:q}"
@@ -48,6 +50,8 @@ use rule collect_runs as collect_all_runs with:
                 for name in all_experiments(w.scale)
             }
         ),
+    message:
+        "Collect all runs (scale {wildcards.scale})"
 
 
 rule aggregate_curve:
@@ -68,6 +72,8 @@ rule aggregate_curve:
             figure_config(w).get("methods")
             or config["experiments"][figure_config(w)["experiment"]]["methods"]
         ),
+    message:
+        "Aggregate the curves of {wildcards.figure} (scale {wildcards.scale})"
     shell:
         "python {input.script:q} --runs {input.runs:q} --figure {wildcards.figure:q}"
         " --shows {params.shows:q} --methods {params.methods:q} --output {output:q} 2> {log:q}"
@@ -93,5 +99,7 @@ rule combine_curves:
     conda:
         "../../envs/plot.yaml"
     threads: 1
+    message:
+        "Combine the curves of all figures (scale {wildcards.scale})"
     shell:
         "python {input.script:q} --output {output:q} {input.curves:q} 2> {log:q}"

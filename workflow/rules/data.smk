@@ -19,8 +19,17 @@ rule prepare_dataset:
         "../../envs/train.yaml"
     threads: 1
     params:
-        settings=lambda w: json.dumps(config["datasets"][w.dataset], sort_keys=True),
-        data_dir=config["data_dir"],
+        # what the data are: a change runs this job again, and all that is trained on them
+        pinned=lambda w: [
+            config["datasets"][w.dataset][key] for key in ("classes", "sha256")
+        ],
+        # where they come from: not so, as Snakemake compares no parameter that asks for `output`
+        settings=lambda w, output: json.dumps(
+            config["datasets"][w.dataset], sort_keys=True
+        ),
+        data_dir=lambda w, output: config["data_dir"],
+    message:
+        "Fetch and verify {wildcards.dataset}"
     # through tee, so that the one line of an error is seen at once and kept in the log
     shell:
         "python {input.script:q} --name {wildcards.dataset:q} --settings {params.settings:q}"
@@ -40,6 +49,8 @@ rule split_dataset:
     conda:
         "../../envs/train.yaml"
     threads: 1
+    message:
+        "Split {wildcards.dataset} (training images: {wildcards.train_images})"
     shell:
         "python {input.script:q} --dataset {input.dataset:q}"
         " --train-images {wildcards.train_images:q} --output {output:q} 2>&1 | tee {log:q} >&2"

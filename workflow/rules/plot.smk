@@ -31,6 +31,8 @@ rule plot_figure:
                 ),
             }
         ),
+    message:
+        "Draw {wildcards.figure} (scale {wildcards.scale})"
     shell:
         "python {input.script:q} --curve {input.curve:q} --face {params.face:q}"
         " --png {output.png:q} --svg {output.svg:q} 2> {log:q}"

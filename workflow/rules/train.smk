@@ -24,6 +24,8 @@ rule train_baseline:
     threads: 1
     params:
         settings=lambda w: experiment_settings(w).to_json(),
+    message:
+        "Train the unpruned {wildcards.experiment} (scale {wildcards.scale}, seeds {wildcards.seeds})"
     shell:
         "python {input.script:q} --settings {params.settings:q} --seeds {wildcards.seeds:q}"
         " --dataset {input.dataset:q} --split {input.split:q}"
@@ -52,6 +54,8 @@ rule prune_network:
         settings=lambda w: experiment_settings(w).to_json(),
         # not an output: Snakemake removes the outputs of an interrupted job
         finished="results/{scale}/{experiment}/{method}/cycles_seeds{seeds}",
+    message:
+        "Prune {wildcards.experiment} by {wildcards.method} (scale {wildcards.scale}, seeds {wildcards.seeds})"
     shell:
         "python {input.script:q} --settings {params.settings:q} --method {wildcards.method:q}"
         " --dataset {input.dataset:q} --split {input.split:q}"
