@@ -58,8 +58,9 @@ lint: venv ## check style and format of the code and of the workflow
 checksum: venv ## print the sum of DATASET, to pin a data set of one's own in config.yaml
 	@$(in_venv) .venv/bin/python workflow/scripts/prepare_dataset.py --checksum "$(DATASET)"
 
-publish: venv ## copy tables, figures and provenance of SCALE to published/
+publish: venv ## copy tables, figures and provenance of SCALE to published/, numbers to README.md
 	$(in_venv) .venv/bin/python workflow/scripts/publish_results.py $(scale_option)
+	$(in_venv) .venv/bin/python workflow/scripts/update_readme.py
 
 # Results may have taken days, and .snakemake knows what code they were made with: both stay.
 clean: ## remove the environments (7 GB) and caches; data, results and figures stay
