@@ -332,6 +332,7 @@ def measure_memory(bench: Bench) -> dict[str, Any]:
         widths=HIDDEN,
         prune_fraction=PRUNE_FRACTION,
         stop_fraction=STOP_FRACTION,
+        selection="exact",
         train_images=None,
         batch_size=BATCH_SIZE,
         learning_rate=LEARNING_RATE,

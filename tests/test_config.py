@@ -67,6 +67,7 @@ MISTAKES = [
     ((*EXPERIMENT, "prune_fraction"), 1.2, ["prune_fraction: 1.2", "at most 1"]),
     ((*EXPERIMENT, "stop_fraction"), 1, ["stop_fraction: 1", "less than 1"]),
     ((*EXPERIMENT, "stop_fraction"), -0.1, ["stop_fraction: -0.1", "at least 0"]),
+    ((*EXPERIMENT, "selection"), "exakt", ["selection: 'exakt'", "'exact'?", "exact, notebook"]),
     ((*EXPERIMENT, "dataset"), "MNST", ["dataset: 'MNST'", "'MNIST'?", "MNIST, CIFAR-10"]),
     ((*EXPERIMENT, "model"), "FCC", ["model: 'FCC'", "'FC'?"]),
     ((*EXPERIMENT, "widths"), [], ["widths []", "one or more layers"]),

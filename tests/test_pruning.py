@@ -132,6 +132,16 @@ def test_a_pruned_network_loses_nodes_by_their_place_in_the_full_network():
     ]
 
 
+def test_the_notebooks_spare_the_last_of_one_candidate_too_many():
+    """By hand: of 5 nodes 2 go; 3 candidates (1, 2, 3), the one in the last layer is spared."""
+    masks = Masks.full([3, 2])
+    scores = tensors([[3, 9, 2], [1, 8]])
+    exact = drop_lowest(masks, scores, 0.4, False, generator(0))
+    notebook = drop_lowest(masks, scores, 0.4, False, generator(0), "notebook")
+    assert [m.tolist() for m in exact.layers] == [[True, True, False], [False, True]]
+    assert [m.tolist() for m in notebook.layers] == [[False, True, False], [True, True]]
+
+
 def test_an_empty_layer_drops_nothing():
     masks = Masks((torch.zeros(3, dtype=torch.bool), torch.ones(2, dtype=torch.bool)))
     after = drop_lowest(masks, tensors([[], [1, 2]]), 0.5, per_layer=True, ties=generator(0))

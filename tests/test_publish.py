@@ -31,6 +31,7 @@ CONFIG = {
         "learning_rate": 0.1,
         "max_epochs": 100,
         "patience": 5,
+        "selection": "exact",
     },
     "scales": {"small": {"seeds": 2}},
     "experiments": {

@@ -421,7 +421,10 @@ SET_UP = "envs/create_venv.sh .venv requirements.lock 7 3"
         ),
         (
             ["publish", "SCALE=paper"],
-            ['.venv/bin/python workflow/scripts/publish_results.py --scale "paper"'],
+            [
+                '.venv/bin/python workflow/scripts/publish_results.py --scale "paper"',
+                ".venv/bin/python workflow/scripts/update_readme.py",
+            ],
         ),
     ],
 )
@@ -453,3 +456,19 @@ def test_the_interpreter_reaches_the_setup_and_its_failure_stops_the_target(tmp_
     assert result.returncode == 2
     assert result.stdout == ""
     assert result.stderr.startswith("error: no no-such-python found")
+
+
+def test_clean_keeps_what_a_run_made(tmp_path: Path) -> None:
+    shutil.copy(REPOSITORY / "Makefile", tmp_path)
+    kept = [
+        "data/MNIST",
+        "results/paper",
+        "figures/paper",
+        ".snakemake/metadata",
+        "published/paper",
+    ]
+    removed = [".venv/lib", ".venv-keras/lib", ".ruff_cache/x", "workflow/dropnet/__pycache__"]
+    for folder in kept + removed:
+        (tmp_path / folder).mkdir(parents=True)
+    assert make("-C", str(tmp_path), "clean").returncode == 0
+    assert [folder for folder in kept + removed if (tmp_path / folder).exists()] == kept

@@ -103,6 +103,9 @@ def _explain(error: ValidationError) -> str:
             return f"{key}: {value!r} is not allowed; allowed: 64 hexadecimal digits"
         case "pattern":
             return f"{key}: the name {value!r} is not allowed; allowed: letters, digits, . _ -"
+        case "enum":
+            hint = nearest(value, limit)
+            return f"{key}: {value!r} is not allowed{hint}; allowed: {', '.join(limit)}"
         case "not":
             taken = ", ".join(limit["enum"])
             return f"{key}: the name {value!r} is not allowed; allowed: any but {taken}"
@@ -170,6 +173,7 @@ def reductions(config: Config, scale: str, experiment: str) -> str:
         "learning_rate": "learning rate {1} instead of {0}",
         "max_epochs": "at most {1} of {0} epochs a cycle",
         "patience": "patience {1} instead of {0}",
+        "selection": "{1} instead of {0} selection",
     }
     changed = [key for key in words if values[key] != paper[key]]
     return ", ".join(words[key].format(paper[key], values[key]) for key in changed)

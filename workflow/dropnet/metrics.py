@@ -48,6 +48,12 @@ class Metric:
     per_layer: bool
 
 
+#: How a global metric picks what goes. "exact": the nodes of lowest importance. "notebook": as the
+#: authors' released notebooks do for minimum and maximum, and the paper does not describe. They
+#: collect one candidate too many and take them layer by layer until there are enough, so that the
+#: last candidate of the last layer is spared, whatever its score.
+SELECTIONS = ("exact", "notebook")
+
 METRICS: dict[str, Metric] = {
     **{name: Metric(function, per_layer=False) for name, function in IMPORTANCE.items()},
     **{f"{name}_layer": Metric(function, per_layer=True) for name, function in IMPORTANCE.items()},

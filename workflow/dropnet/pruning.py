@@ -17,6 +17,7 @@ def prune_iteratively(
     metric: Metric,
     prune_fraction: float,
     stop_fraction: float,
+    selection: str = "exact",
 ) -> Iterator[Cycle]:
     """Yield the pruning cycles of Algorithm 1 for a stack of networks, the unpruned one first.
 
@@ -30,6 +31,7 @@ def prune_iteratively(
         metric: gives the importance of the nodes, and says in which scope they compete.
         prune_fraction: share p of the remaining nodes dropped in each cycle.
         stop_fraction: the last cycle is the first one at or below this fraction remaining.
+        selection: one of `metrics.SELECTIONS`.
     """
     cycle = unpruned
     yield cycle
@@ -41,6 +43,7 @@ def prune_iteratively(
                 prune_fraction,
                 metric.per_layer,
                 generator("ties", network.seed, cycle.number),
+                selection,
             )
             for network in cycle.networks
         ]
@@ -54,6 +57,7 @@ def drop_lowest(
     prune_fraction: float,
     per_layer: bool,
     ties: torch.Generator,
+    selection: str = "exact",
 ) -> Masks:
     """Return the masks without the share p of the remaining nodes of lowest importance.
 
@@ -64,13 +68,16 @@ def drop_lowest(
         prune_fraction: share p; max(1, int(p * remaining)) nodes go, of what is not empty.
         per_layer: count and compare in each layer, or over the whole network.
         ties: random numbers that order nodes of equal importance.
+        selection: one of `metrics.SELECTIONS`; only matters over the whole network.
     """
     if per_layer:
         gone = [lowest(s, count_dropped(len(s), prune_fraction), ties) for s in importance]
         return masks.drop(gone)
     everything = torch.cat(list(importance))
+    count = count_dropped(len(everything), prune_fraction)
+    candidates = lowest(everything, count + (selection == "notebook"), ties)
     marked = torch.zeros(len(everything), dtype=torch.bool)
-    marked[lowest(everything, count_dropped(len(everything), prune_fraction), ties)] = True
+    marked[candidates.sort().values[:count]] = True
     return masks.drop([m.nonzero().flatten() for m in marked.split([len(s) for s in importance])])
 
 

@@ -110,6 +110,11 @@ def prune(
 
         return list(
             prune_iteratively(
-                unpruned, train, metric, settings.prune_fraction, settings.stop_fraction
+                unpruned,
+                train,
+                metric,
+                settings.prune_fraction,
+                settings.stop_fraction,
+                settings.selection,
             )
         )

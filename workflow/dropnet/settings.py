@@ -17,6 +17,7 @@ class Settings:
         widths: nodes or filters of each masked layer, in order.
         prune_fraction: share p of the remaining nodes dropped in a cycle, 0 < p <= 1.
         stop_fraction: the run ends with the first cycle at or below this fraction remaining.
+        selection: how a global metric picks what goes, a key of `dropnet.metrics.SELECTIONS`.
         train_images: first N images of the official training order; None takes them all.
         batch_size: samples in a batch; the last, partial batch is kept.
         learning_rate: of plain SGD.
@@ -32,6 +33,7 @@ class Settings:
     widths: tuple[int, ...]
     prune_fraction: float
     stop_fraction: float
+    selection: str
     train_images: int | None
     batch_size: int
     learning_rate: float
