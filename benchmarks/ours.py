@@ -28,9 +28,13 @@ from dropnet.metrics import METRICS
 from dropnet.models import fully_connected
 from dropnet.networks import Cycle, Weights
 from dropnet.pruning import prune_iteratively
+from dropnet.structure import steps_of
 from dropnet.training.fully_connected import Task
 from dropnet.training.train import train_cycle
 from dropnet.weights import compact, initial_weights
+
+LAYERS = fully_connected(HIDDEN, CLASSES)
+FULL = steps_of(LAYERS, (1, 1, INPUTS))
 
 
 def prepare(
@@ -38,16 +42,15 @@ def prepare(
 ) -> Task:
     """Prepare the splits for training."""
     splits = [
-        (torch.from_numpy(split.pixels), torch.from_numpy(split.labels))
+        (torch.from_numpy(split.pixels)[:, None, None], torch.from_numpy(split.labels))
         for split in (train, validation, test)
     ]
-    return Task(*splits, CLASSES, BATCH_SIZE, LEARNING_RATE, dtype)
+    return Task(*splits, LAYERS, BATCH_SIZE, LEARNING_RATE, dtype)
 
 
 def initial(seeds: int) -> list[Weights]:
     """The initial weights of FC40-FC40 for seeds 0, 1, ..."""
-    layers = fully_connected(HIDDEN, CLASSES)
-    return [initial_weights(layers, INPUTS, seed) for seed in range(seeds)]
+    return [initial_weights(FULL, seed) for seed in range(seeds)]
 
 
 class Clock:
@@ -85,7 +88,8 @@ class Timing:
 
         def train(number: int, masks: list[Masks]) -> Cycle:
             spent["before"] = clock.read()
-            weights = [compact(w, m) for w, m in zip(theta0, masks, strict=True)]
+            steps = [self.task.steps(mask) for mask in masks]
+            weights = [compact(w, s) for w, s in zip(theta0, steps, strict=True)]
 
             def after_epoch(epoch: object) -> None:
                 last = clock.read()
@@ -123,7 +127,8 @@ class Timing:
 
     def step(self, seeds: int) -> dict[str, float]:
         """One training epoch of the unpruned stack, without validation."""
-        stack = self.task.stack(initial(seeds))
+        full = [Masks.full(HIDDEN) for _ in range(seeds)]
+        stack = self.task.stack(initial(seeds), full)
         return timed(stack.train_epoch) | {"networks": seeds}
 
 
@@ -139,9 +144,10 @@ def step_losses(problem: dict[str, np.ndarray], samples: Split, dtype: str) -> n
         weights[f"{name}.kernel"] = torch.from_numpy(problem[f"kernel_{layer}"]).to(task.dtype)
         weights[f"{name}.bias"] = torch.from_numpy(problem[f"bias_{layer}"]).to(task.dtype)
     layers = (torch.from_numpy(problem[f"mask_{layer}"]) > 0 for layer in range(len(HIDDEN)))
-    compacted = compact(weights, Masks(tuple(layers)))
+    masks = Masks(tuple(layers))
+    compacted = compact(weights, task.steps(masks))
     beside = {name: weight.to(task.dtype) for name, weight in initial(1)[0].items()}
-    stack = task.stack([compacted, beside])
+    stack = task.stack([compacted, beside], [masks, Masks.full(HIDDEN)])
     sums = torch.cat([losses[:, 0] for losses, _ in stack.train_blocks()])
     sizes = [min(BATCH_SIZE, len(samples) - first) for first in range(0, len(samples), BATCH_SIZE)]
     return sums.numpy() / sizes

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from dropnet.masks import Masks
-from dropnet.models import fully_connected
-from dropnet.training.fully_connected import Task
+from dropnet.models import fully_connected, masked_widths
+from dropnet.structure import steps_of
+from dropnet.training.engines import make_task as make_task_of
 from dropnet.weights import initial_weights
 
 torch.set_num_threads(1)
@@ -33,22 +34,25 @@ def splits():
 
 @pytest.fixture
 def make_task(splits):
-    """Return a function that prepares the splits as a task."""
+    """Return a function that prepares the splits as a task for a network."""
 
-    def make(dtype=torch.float64, batch_size=16, learning_rate=0.1):
-        return Task(*splits, 10, batch_size, learning_rate, dtype)
+    def make(layers=None, dtype=torch.float64, batch_size=16, learning_rate=0.1):
+        layers = layers or fully_connected([6, 5], 10)
+        return make_task_of(*splits, layers, batch_size, learning_rate, dtype)
 
     return make
 
 
 @pytest.fixture
 def make_network():
-    """Return a function that makes initial weights and random masks."""
+    """Return a function that makes initial weights, random masks and the steps under them."""
 
-    def make(widths, seed, keep=1.0, dtype=torch.float64):
-        weights = initial_weights(fully_connected(widths, 10), 36, seed)
+    def make(layers, seed, keep=1.0, dtype=torch.float64, image_shape=(1, 6, 6)):
+        weights = initial_weights(steps_of(layers, image_shape), seed)
         generator = torch.Generator().manual_seed(seed + 1000)
+        widths = masked_widths(layers)
         masks = Masks(tuple(torch.rand(w, generator=generator) < keep for w in widths))
-        return {name: w.to(dtype) for name, w in weights.items()}, masks
+        weights = {name: w.to(dtype) for name, w in weights.items()}
+        return weights, masks, steps_of(layers, image_shape, masks)
 
     return make

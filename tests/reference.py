@@ -1,44 +1,88 @@
 """The experiment written as plainly as possible: full-size networks, masks, autograd.
 
-Slow and obvious; the tests hold the fast engine against it.
+Slow and obvious; the tests hold the fast engines against it.
 """
 
 import torch
+from torch.nn import functional
+
+from dropnet.models import Conv, Dense, Flatten, GlobalAveragePool, MaxPool, Residual
 
 
-def forward(weights, masks, images):
-    """Hidden activations and logits of a full-size network whose ReLU outputs are masked."""
-    x = images.flatten(1).to(weights["dense1.kernel"].dtype) / 255
+def forward(layers, weights, masks, images, training=False):
+    """Masked activations and logits of a full-size network; batch statistics while training."""
+    names = iter(name.removesuffix(".kernel") for name in weights if name.endswith(".kernel"))
+    remaining = iter(masks.layers)
     activations = []
-    for index, mask in enumerate(masks.layers, start=1):
-        x = torch.relu(x @ weights[f"dense{index}.kernel"] + weights[f"dense{index}.bias"])
-        x = x * mask.to(x.dtype)
-        activations.append(x)
-    last = len(masks.layers) + 1
-    return activations, x @ weights[f"dense{last}.kernel"] + weights[f"dense{last}.bias"]
+
+    def run(layers, x):
+        for layer in layers:
+            match layer:
+                case Conv(batch_norm=batch_norm):
+                    name = next(names)
+                    kernel, bias = weights[f"{name}.kernel"], weights[f"{name}.bias"]
+                    x = torch.relu(functional.conv2d(x, kernel, bias, padding="same"))
+                    if batch_norm:
+                        x = normalise(name, x)
+                    x = x * next(remaining).to(x.dtype).view(1, -1, 1, 1)
+                    activations.append(x)
+                case Dense(masked=masked, relu=relu):
+                    name = next(names)
+                    x = x @ weights[f"{name}.kernel"] + weights[f"{name}.bias"]
+                    x = torch.relu(x) if relu else x
+                    if masked:
+                        x = x * next(remaining).to(x.dtype)
+                        activations.append(x)
+                case MaxPool():
+                    x = functional.max_pool2d(x, 2)
+                case GlobalAveragePool():
+                    x = x.mean((2, 3))
+                case Flatten():
+                    x = x.permute(0, 2, 3, 1).flatten(1)
+                case Residual(body=body, shortcut=shortcut):
+                    x = run(body, x) + run(shortcut, x)
+        return x
+
+    def normalise(name, x):
+        if training:
+            mean, variance = x.mean((0, 2, 3)), x.var((0, 2, 3), unbiased=False)
+            with torch.no_grad():  # Keras' moving averages
+                weights[f"{name}.mean"].mul_(0.99).add_(mean, alpha=0.01)
+                weights[f"{name}.variance"].mul_(0.99).add_(variance, alpha=0.01)
+        else:
+            mean, variance = weights[f"{name}.mean"], weights[f"{name}.variance"]
+        scale = weights[f"{name}.gamma"] / torch.sqrt(variance + 1e-3)
+        shift = weights[f"{name}.beta"] - mean * scale
+        return x * scale.view(1, -1, 1, 1) + shift.view(1, -1, 1, 1)
+
+    dtype = next(iter(weights.values())).dtype
+    return activations, run(layers, images.to(dtype) / 255)
 
 
-def train_epoch(weights, masks, images, labels, batch_size, learning_rate):
+def train_epoch(layers, weights, masks, images, labels, batch_size, learning_rate):
     """One epoch of plain SGD in the order given: weights, and Keras' running loss and accuracy."""
-    weights = {name: w.clone().requires_grad_() for name, w in weights.items()}
+    weights = {name: w.clone() for name, w in weights.items()}
+    trained = [n for n in weights if not n.endswith((".mean", ".variance"))]
+    for name in trained:
+        weights[name].requires_grad_()
     loss_sum, hits = 0.0, 0
     for start in range(0, len(images), batch_size):
         batch = images[start : start + batch_size]
         target = labels[start : start + batch_size].long()
-        _, logits = forward(weights, masks, batch)
-        loss = torch.nn.functional.cross_entropy(logits, target)
-        gradients = torch.autograd.grad(loss, list(weights.values()))
+        _, logits = forward(layers, weights, masks, batch, training=True)
+        loss = functional.cross_entropy(logits, target)
+        gradients = torch.autograd.grad(loss, [weights[name] for name in trained])
         with torch.no_grad():
-            for w, gradient in zip(weights.values(), gradients, strict=True):
-                w -= learning_rate * gradient
+            for name, gradient in zip(trained, gradients, strict=True):
+                weights[name] -= learning_rate * gradient
         loss_sum += loss.item() * len(batch)
         hits += int((logits.argmax(1) == target).sum())
     detached = {name: w.detach() for name, w in weights.items()}
     return detached, loss_sum / len(images), hits / len(images)
 
 
-def evaluate(weights, masks, images, labels):
+def evaluate(layers, weights, masks, images, labels):
     """Mean loss and accuracy."""
-    _, logits = forward(weights, masks, images)
-    loss = torch.nn.functional.cross_entropy(logits, labels.long()).item()
+    _, logits = forward(layers, weights, masks, images)
+    loss = functional.cross_entropy(logits, labels.long()).item()
     return loss, (logits.argmax(1) == labels).double().mean().item()

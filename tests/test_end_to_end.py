@@ -43,10 +43,20 @@ def write_config(folder, **changes):
             "prune_fraction": 0.4,
             "stop_fraction": 0.2,
             "methods": METHODS,
-        }
+        },
+        "Conv3-Conv2": {
+            "dataset": "digits",
+            "model": "Conv",
+            "widths": [9, 9],
+            "prune_fraction": 0.5,
+            "stop_fraction": 0.5,
+            "methods": ["minimum"],
+            "scales": {"tiny": {"widths": [3, 2], "seeds": 1, "max_epochs": 2}},
+        },
     }
     config["figures"] = {
         "mine": {"experiment": "FC8-FC6", "shows": "test_accuracy", "title": "Mine: 50% of $x$"},
+        "filters": {"experiment": "Conv3-Conv2", "shows": "test_accuracy", "title": "Filters"},
         "mine_epochs": {"experiment": "FC8-FC6", "shows": "epochs", "title": "Mine"},
     } | changes
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
@@ -113,6 +123,9 @@ def project(tmp_path_factory):
 
 def test_every_artifact_is_there_and_whole(project):
     runs = pd.read_csv(project / "results/tiny/runs.csv")
+    filters = runs[runs["experiment"] == "Conv3-Conv2"]
+    assert [sum(map(int, r.split("|"))) for r in filters["remaining"]] == [5, 3, 2]
+    runs = runs[runs["experiment"] == "FC8-FC6"]
     # 14 nodes: 14, 9, 6, 4, 3, 2 in a global metric; 8|6, 5|4, 3|3, 2|2, 1|1 in each layer
     per_seed = {"minimum": 6, "maximum": 6, "random_layer": 5}
     assert runs.groupby("method").size().to_dict() == {m: 3 * n for m, n in per_seed.items()}
@@ -125,8 +138,8 @@ def test_every_artifact_is_there_and_whole(project):
     curves = pd.read_csv(project / "results/tiny/curves.csv")
     columns = "figure experiment dataset split method fraction_remaining accuracy ci95 runs"
     assert list(curves.columns) == columns.split()
-    assert set(curves["runs"]) == {3}
-    for figure in ("mine", "mine_epochs"):
+    assert set(curves[curves["figure"] == "mine"]["runs"]) == {3}
+    for figure in ("mine", "mine_epochs", "filters"):
         assert (project / f"figures/tiny/{figure}.png").read_bytes().startswith(b"\x89PNG")
         assert (project / f"figures/tiny/{figure}.svg").read_text().rstrip().endswith("</svg>")
     left = [p for p in project.rglob("*") if p.name.startswith(".") and p.suffix == ".tmp"]
@@ -144,13 +157,13 @@ def test_nothing_is_left_to_do_even_after_touching_a_script(project):
 
 def test_a_rerun_does_what_an_edit_made_stale(project):
     """Promise 3, stage by stage; what is edited is put back after each look."""
-    training = {"train_baseline": 2, "prune_network": 6}
-    after_runs = {"collect_runs": 1, "collect_all_runs": 1, "aggregate_curve": 2}
-    after_curves = {"combine_curves": 1, "plot_figure": 2}
+    training = {"train_baseline": 3, "prune_network": 7}
+    after_runs = {"collect_runs": 2, "collect_all_runs": 1, "aggregate_curve": 3}
+    after_curves = {"combine_curves": 1, "plot_figure": 3}
     expectations = {
-        "workflow/scripts/plot_figure.py": {"plot_figure": 2},
-        "workflow/dropnet/plotting.py": {"plot_figure": 2},
-        "workflow/dropnet/pruning.py": {"prune_network": 6, **after_runs, **after_curves},
+        "workflow/scripts/plot_figure.py": {"plot_figure": 3},
+        "workflow/dropnet/plotting.py": {"plot_figure": 3},
+        "workflow/dropnet/pruning.py": {"prune_network": 7, **after_runs, **after_curves},
         "workflow/dropnet/training/fully_connected.py": {
             **training,
             **after_runs,
@@ -206,7 +219,7 @@ def test_a_bad_configuration_is_refused_in_one_line_before_the_first_job(tmp_pat
     errors = [line for line in run.stdout.splitlines() if "FC8-FC7" in line]
     assert errors == [
         "error: config: figures.worse.experiment: 'FC8-FC7' is not an experiment"
-        " (did you mean 'FC8-FC6'?); allowed: FC8-FC6"
+        " (did you mean 'FC8-FC6'?); allowed: FC8-FC6, Conv3-Conv2"
     ]
     assert "Traceback" not in run.stdout
     assert not (folder / "results").exists()
@@ -220,7 +233,7 @@ def test_status_tells_how_far_a_run_is(project):
             command, cwd=project, env=env, capture_output=True, text=True, check=False
         )
 
-    assert "8 of 8 training jobs, 30 of 30 cycles done" in status().stdout
+    assert "10 of 10 training jobs, 33 of 33 cycles done" in status().stdout
     wrong = status("--scale", "tny")
     assert wrong.returncode == 1
     told = "error: --scale: 'tny' is not a scale (did you mean 'tiny'?); allowed: tiny\n"

@@ -7,6 +7,7 @@ import torch
 
 from dropnet.baseline import train_unpruned
 from dropnet.metrics import METRICS
+from dropnet.models import fully_connected
 from dropnet.networks import Results
 from dropnet.run import FinishedCycles, prune
 from dropnet.settings import Settings
@@ -27,7 +28,7 @@ class Killed(BaseException):
 
 @pytest.fixture
 def baseline(make_task):
-    return train_unpruned(SETTINGS, SEEDS, make_task(torch.float32), "baseline")
+    return train_unpruned(SETTINGS, SEEDS, make_task(dtype=torch.float32), "baseline")
 
 
 def run(folder, make_task, baseline, method="minimum", made_from="this", log=None):
@@ -36,7 +37,7 @@ def run(folder, make_task, baseline, method="minimum", made_from="this", log=Non
 
     def task():
         trained.append("prepared")
-        return make_task(torch.float32)
+        return make_task(dtype=torch.float32)
 
     initial, unpruned = baseline
     finished = FinishedCycles(folder / "cycles", made_from)
@@ -132,6 +133,7 @@ def test_all_methods_start_from_the_same_unpruned_networks(tmp_path, make_task, 
 def test_each_cycle_rewinds_to_the_original_weights(make_task, baseline, tmp_path, monkeypatch):
     """Step 'rewind' of Algorithm 1: what remains starts from theta0, not from trained weights."""
     from dropnet import run as module
+    from dropnet.structure import steps_of
     from dropnet.weights import compact
 
     starts = []
@@ -144,9 +146,10 @@ def test_each_cycle_rewinds_to_the_original_weights(make_task, baseline, tmp_pat
     monkeypatch.setattr(module, "train_cycle", train_cycle)
     run(tmp_path, make_task, baseline)
     assert len(starts) >= 4
+    layers = fully_connected([6, 5], 10)
     for masks, weights in starts:
         for theta0, mask, start in zip(baseline[0], masks, weights, strict=True):
-            for name, expected in compact(theta0, mask).items():
+            for name, expected in compact(theta0, steps_of(layers, (1, 6, 6), mask)).items():
                 assert torch.equal(start[name], expected)
 
 

@@ -65,10 +65,19 @@ def _check_experiment(key: str, experiment: Config, config: Config) -> None:
     for scale in experiment.get("scales", {}):
         _known(f"{key}.scales", scale, config["scales"], "a scale")
     classes = config["datasets"][experiment["dataset"]]["classes"]
-    try:
-        MODELS[experiment["model"]](experiment["widths"], classes)
-    except UserError as error:
-        raise UserError(f"config: {key}: {error}") from None
+    own = {
+        name: scale["widths"]
+        for name, scale in experiment.get("scales", {}).items()
+        if "widths" in scale
+    }
+    for where, widths in {
+        key: experiment["widths"],
+        **{f"{key}.scales.{n}": w for n, w in own.items()},
+    }.items():
+        try:
+            MODELS[experiment["model"]](widths, classes)
+        except UserError as error:
+            raise UserError(f"config: {where}: {error}") from None
 
 
 def _check_figure(key: str, figure: Config, config: Config) -> None:
@@ -135,17 +144,17 @@ def settings(config: Config, scale: str, experiment: str) -> Settings:
         dataset=chosen["dataset"],
         classes=config["datasets"][chosen["dataset"]]["classes"],
         model=chosen["model"],
-        widths=tuple(chosen["widths"]),
+        widths=tuple(values["widths"]),
         prune_fraction=chosen["prune_fraction"],
         stop_fraction=chosen["stop_fraction"],
-        **{key: values[key] for key in values if key not in ("seeds", "seeds_per_job")},
+        **{key: values[key] for key in config["protocol"] if not key.startswith("seeds")},
     )
 
 
 def _protocol(config: Config, scale: str, experiment: str) -> dict[str, Any]:
     """The protocol's values, overridden by the experiment, by the scale, by both together."""
     chosen = config["experiments"][experiment]
-    resolved = dict(config["protocol"])
+    resolved = dict(config["protocol"]) | {"widths": chosen["widths"]}
     resolved |= {key: value for key, value in chosen.items() if key in resolved}
     resolved |= config["scales"][scale]
     return resolved | chosen.get("scales", {}).get(scale, {})
@@ -161,13 +170,11 @@ def seed_blocks(config: Config, scale: str, experiment: str) -> list[str]:
 def reductions(config: Config, scale: str, experiment: str) -> str:
     """Return in words how an experiment at a scale differs from the paper's protocol, or ''."""
     values = _protocol(config, scale, experiment)
-    paper = config["protocol"] | {
-        key: value
-        for key, value in config["experiments"][experiment].items()
-        if key in config["protocol"]
-    }
+    chosen = config["experiments"][experiment]
+    paper = config["protocol"] | {key: chosen[key] for key in chosen if key in values}
     words = {
         "seeds": "{1} of {0} seeds",
+        "widths": "widths {1} instead of {0}",
         "train_images": "the first {1:,} training images",
         "batch_size": "batches of {1} instead of {0}",
         "learning_rate": "learning rate {1} instead of {0}",
@@ -176,7 +183,11 @@ def reductions(config: Config, scale: str, experiment: str) -> str:
         "selection": "{1} instead of {0} selection",
     }
     changed = [key for key in words if values[key] != paper[key]]
-    return ", ".join(words[key].format(paper[key], values[key]) for key in changed)
+    shown = [
+        ["-".join(map(str, v)) if isinstance(v, list) else v for v in (paper[key], values[key])]
+        for key in changed
+    ]
+    return ", ".join(words[key].format(*pair) for key, pair in zip(changed, shown, strict=True))
 
 
 def load(path: str | Path) -> dict[str, Any]:

@@ -1,12 +1,27 @@
-"""The networks, declared layer by layer; initial weights and compaction follow from that.
+"""The networks, declared layer by layer; initial weights, compaction and training follow from that.
 
 To add a model, write a function from widths and classes to its layers and put it in MODELS.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from dropnet.errors import UserError
+
+
+@dataclass(frozen=True)
+class Flatten:
+    """All positions and channels of an image become the inputs of the next layer."""
+
+
+@dataclass(frozen=True)
+class MaxPool:
+    """The largest of 2x2 positions, stride 2; an odd last row or column is dropped."""
+
+
+@dataclass(frozen=True)
+class GlobalAveragePool:
+    """The mean over all positions of each channel."""
 
 
 @dataclass(frozen=True)
@@ -15,24 +30,159 @@ class Dense:
 
     Attributes:
         nodes: width of the layer.
-        masked: a ReLU whose nodes can be pruned (True), or the linear classifier (False).
+        masked: its nodes can be pruned.
+        relu: a ReLU follows; the classifier has none.
     """
 
     nodes: int
-    masked: bool
+    masked: bool = False
+    relu: bool = True
 
 
-def fully_connected(widths: Sequence[int], classes: int) -> tuple[Dense, ...]:
+@dataclass(frozen=True)
+class Conv:
+    """A 3x3 convolution, stride 1, 'same' padding, with a ReLU; its filters can be pruned.
+
+    Attributes:
+        filters: width of the layer.
+        batch_norm: the activations are normalised after the ReLU and before the mask.
+    """
+
+    filters: int
+    batch_norm: bool = False
+
+
+@dataclass(frozen=True)
+class Residual:
+    """The sum of two paths from the same input, without a ReLU after it.
+
+    Attributes:
+        body: the convolutions of the block.
+        shortcut: the convolutions on the other path; none for the identity.
+    """
+
+    body: tuple[Conv, ...]
+    shortcut: tuple[Conv, ...] = ()
+
+
+Layer = Flatten | MaxPool | GlobalAveragePool | Dense | Conv | Residual
+
+
+def _check_widths(model: str, widths: Sequence[int], count: int | None) -> None:
+    """Refuse widths that are not `count` layers (any number of them if None) of 1 or more."""
+    fits = widths and min(widths) >= 1 and (count is None or len(widths) == count)
+    if not fits:
+        needed = "one or more layers" if count is None else f"{count} layers"
+        raise UserError(
+            f"widths {list(widths)} do not fit model {model}: {needed} of 1 or more each"
+        )
+
+
+def fully_connected(widths: Sequence[int], classes: int) -> tuple[Layer, ...]:
     """Model A (Section 5.1): flatten, FC n1 [mask], FC n2 [mask], ..., linear classifier.
 
     Raises:
         UserError: if there is no hidden layer, or one without nodes.
     """
-    if not widths or min(widths) < 1:
+    _check_widths("FC", widths, None)
+    hidden = (Dense(width, masked=True) for width in widths)
+    return (Flatten(), *hidden, Dense(classes, relu=False))
+
+
+def convolutional(widths: Sequence[int], classes: int) -> tuple[Layer, ...]:
+    """Model B (Section 5.1): conv [mask], pool, conv [mask], pool, flatten, linear classifier.
+
+    Raises:
+        UserError: if there is no convolution, or one without filters.
+    """
+    _check_widths("Conv", widths, None)
+    return (*_conv_pool(widths), Flatten(), Dense(classes, relu=False))
+
+
+def convolutional_dense(widths: Sequence[int], classes: int) -> tuple[Layer, ...]:
+    """Model C (Section 5.2): four times conv [mask] and pool, flatten, FC256, linear classifier.
+
+    Raises:
+        UserError: if there is no convolution, or one without filters.
+    """
+    _check_widths("ConvFC256", widths, None)
+    return (*_conv_pool(widths), Flatten(), Dense(256), Dense(classes, relu=False))
+
+
+def _conv_pool(widths: Sequence[int]) -> Iterator[Layer]:
+    for width in widths:
+        yield Conv(width)
+        yield MaxPool()
+
+
+def resnet18(widths: Sequence[int], classes: int) -> tuple[Layer, ...]:
+    """ResNet18 without batch normalisation (Section 5.3 and supplementary material).
+
+    Stem conv and pool; four stages of two blocks, the first block of all but the first stage with a
+    convolution on its shortcut; pools between the stages; global average pool; linear classifier.
+
+    Args:
+        widths: of the stem and of the four stages; the stem is as wide as the first stage.
+        classes: of the data set.
+
+    Raises:
+        UserError: if these are not five widths, the first two equal.
+    """
+    _check_widths("ResNet18", widths, 5)
+    stem, *stages = widths
+    if stem != stages[0]:
         raise UserError(
-            f"widths {list(widths)} do not fit model FC: one or more layers of 1 node or more"
+            f"widths {list(widths)} do not fit model ResNet18: the first stage adds to the stem,"
+            " so that the first two are equal"
         )
-    return (*(Dense(width, masked=True) for width in widths), Dense(classes, masked=False))
+    layers: list[Layer] = [Conv(stem), MaxPool()]
+    for stage, width in enumerate(stages):
+        body = (Conv(width), Conv(width))
+        layers += [Residual(body, () if stage == 0 else (Conv(width),)), Residual(body)]
+        if stage < len(stages) - 1:
+            layers.append(MaxPool())
+    return (*layers, GlobalAveragePool(), Dense(classes, relu=False))
 
 
-MODELS: dict[str, Callable[[Sequence[int], int], tuple[Dense, ...]]] = {"FC": fully_connected}
+def vgg19(widths: Sequence[int], classes: int) -> tuple[Layer, ...]:
+    """VGG19 (Section 5.3): five stages of 2, 2, 4, 4, 4 convolutions, each ended by a pool.
+
+    The last convolution of each stage is batch-normalised; FC256 precedes the classifier.
+
+    Args:
+        widths: of the five stages.
+        classes: of the data set.
+
+    Raises:
+        UserError: if these are not five widths.
+    """
+    _check_widths("VGG19", widths, 5)
+    layers: list[Layer] = []
+    for width, depth in zip(widths, (2, 2, 4, 4, 4), strict=True):
+        layers += [*(Conv(width) for _ in range(depth - 1)), Conv(width, batch_norm=True)]
+        layers.append(MaxPool())
+    return (*layers, Flatten(), Dense(256), Dense(classes, relu=False))
+
+
+MODELS: dict[str, Callable[[Sequence[int], int], tuple[Layer, ...]]] = {
+    "FC": fully_connected,
+    "Conv": convolutional,
+    "ConvFC256": convolutional_dense,
+    "ResNet18": resnet18,
+    "VGG19": vgg19,
+}
+
+
+def masked_widths(layers: Sequence[Layer]) -> list[int]:
+    """Return the widths of the masked layers, in the order in which their masks come.
+
+    In a residual block the body comes before the shortcut.
+    """
+    widths = []
+    for layer in layers:
+        match layer:
+            case Conv(filters=width) | Dense(nodes=width, masked=True):
+                widths.append(width)
+            case Residual(body=body, shortcut=shortcut):
+                widths += masked_widths([*body, *shortcut])
+    return widths

@@ -12,13 +12,14 @@ from pathlib import Path
 
 from dropnet.masks import Masks
 from dropnet.metrics import METRICS
+from dropnet.models import MODELS, masked_widths
 from dropnet.networks import Cycle, Weights
 from dropnet.progress import Progress
 from dropnet.pruning import prune_iteratively
 from dropnet.schedule import remaining_counts
 from dropnet.settings import Settings
 from dropnet.store import load_cycles, save_cycles
-from dropnet.training.fully_connected import Task
+from dropnet.training.engines import Task
 from dropnet.training.train import train_cycle
 from dropnet.weights import compact
 
@@ -85,8 +86,9 @@ def prune(
     """
     seeds = [network.seed for network in unpruned.networks]
     metric = METRICS[method]
+    layers = MODELS[settings.model](settings.widths, settings.classes)
     counts = remaining_counts(
-        settings.widths, settings.prune_fraction, settings.stop_fraction, metric.per_layer
+        masked_widths(layers), settings.prune_fraction, settings.stop_fraction, metric.per_layer
     )
     prepared: list[Task] = []
 
@@ -99,7 +101,8 @@ def prune(
             if cycle is None:
                 prepared[:] = prepared or [task()]
                 started = time.monotonic()
-                rewound = [compact(w, m) for w, m in zip(initial, masks, strict=True)]
+                steps = [prepared[0].steps(m) for m in masks]
+                rewound = [compact(w, s) for w, s in zip(initial, steps, strict=True)]
                 cycle = train_cycle(
                     prepared[0], number, seeds, masks, rewound,
                     settings.max_epochs, settings.patience, progress.epoch,

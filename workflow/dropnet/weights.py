@@ -5,54 +5,70 @@ from collections.abc import Sequence
 
 import torch
 
-from dropnet.masks import Masks
-from dropnet.models import Dense
+from dropnet.models import Conv
 from dropnet.networks import Weights
 from dropnet.randomness import generator
+from dropnet.structure import Step, weighted_steps
 
 
-def initial_weights(layers: Sequence[Dense], inputs: int, seed: int) -> dict[str, torch.Tensor]:
+def initial_weights(steps: Sequence[Step], seed: int) -> dict[str, torch.Tensor]:
     """Return the initial weights theta0 of a network; they depend on the seed alone.
 
-    Keras' defaults: Glorot uniform kernels, within +-sqrt(6 / (fan in + fan out)), zero biases.
+    Keras' defaults: Glorot uniform kernels, within +-sqrt(6 / (fan in + fan out)), zero biases; the
+    fan of a convolution is 9 times its channels.
 
     Args:
-        layers: of the network.
-        inputs: number of input values of one sample.
+        steps: of the full network.
         seed: of the network.
 
     Returns:
-        float32 tensors `dense{i}.kernel` [inputs, nodes] and `dense{i}.bias` [nodes].
+        float32 tensors, `dense{i}.kernel` [inputs, nodes] or `conv{i}.kernel` [filters, channels,
+        3, 3], and `.bias` [nodes or filters]. A batch-normalised layer also has `.gamma`, `.beta`,
+        `.mean` and `.variance` [filters].
     """
     weights = {}
-    for index, layer in enumerate(layers, start=1):
-        limit = math.sqrt(6 / (inputs + layer.nodes))
-        random = torch.rand(inputs, layer.nodes, generator=generator("weights", seed, index))
-        weights[f"dense{index}.kernel"] = (2 * random - 1) * limit
-        weights[f"dense{index}.bias"] = torch.zeros(layer.nodes)
-        inputs = layer.nodes
+    for index, step in enumerate(weighted_steps(steps), start=1):
+        inputs, outputs = step.full
+        convolution = isinstance(step.layer, Conv)
+        field = 9 if convolution else 1
+        limit = math.sqrt(6 / (field * (inputs + outputs)))
+        shape = (outputs, inputs, 3, 3) if convolution else (inputs, outputs)
+        random = torch.rand(shape, generator=generator("weights", seed, index))
+        weights[f"{step.name}.kernel"] = (2 * random - 1) * limit
+        weights[f"{step.name}.bias"] = torch.zeros(outputs)
+        if convolution and step.layer.batch_norm:
+            weights[f"{step.name}.gamma"] = torch.ones(outputs)
+            weights[f"{step.name}.beta"] = torch.zeros(outputs)
+            weights[f"{step.name}.mean"] = torch.zeros(outputs)
+            weights[f"{step.name}.variance"] = torch.ones(outputs)
     return weights
 
 
-def compact(weights: Weights, masks: Masks) -> dict[str, torch.Tensor]:
-    """Remove the pruned nodes: from their own layer and from the inputs of the next one.
+def compact(weights: Weights, steps: Sequence[Step]) -> dict[str, torch.Tensor]:
+    """Remove the pruned nodes and filters: from their own layers and from the inputs of the next.
 
     The compacted network computes what the full network with masked activations does, since a
-    masked node contributes zero to every node of the next layer.
+    masked node or filter contributes zero to whatever reads it.
 
     Args:
-        weights: full-size weights of a network of dense layers.
-        masks: of that network, one mask a hidden layer.
+        weights: of the full network.
+        steps: of the network under its masks.
     """
     compacted = {}
-    inputs = None
-    for index in range(1, len(masks.layers) + 2):
-        kernel, bias = weights[f"dense{index}.kernel"], weights[f"dense{index}.bias"]
-        if inputs is not None:
-            kernel = kernel[inputs]
-        if index <= len(masks.layers):
-            inputs = masks.kept(index - 1)
-            kernel, bias = kernel[:, inputs], bias[inputs]
-        compacted[f"dense{index}.kernel"] = kernel.clone()
-        compacted[f"dense{index}.bias"] = bias.clone()
+    for step in weighted_steps(steps):
+        for name in _names(step, weights):
+            tensor = weights[f"{step.name}.{name}"]
+            if name != "kernel":
+                tensor = tensor[step.outputs]
+            elif isinstance(step.layer, Conv):
+                tensor = tensor[step.outputs][:, step.inputs]
+            else:
+                tensor = tensor[step.inputs][:, step.outputs]
+            compacted[f"{step.name}.{name}"] = tensor.clone()
     return compacted
+
+
+def _names(step: Step, weights: Weights) -> list[str]:
+    """The tensors of a layer, in their order."""
+    prefix = f"{step.name}."
+    return [name.removeprefix(prefix) for name in weights if name.startswith(prefix)]

@@ -6,8 +6,9 @@ import torch
 
 from dropnet.artifacts import load_tensors
 from dropnet.data.dataset import Dataset
+from dropnet.models import MODELS
 from dropnet.settings import Settings
-from dropnet.training.fully_connected import Task
+from dropnet.training.engines import Task, make_task
 
 
 def load_task(
@@ -20,11 +21,11 @@ def load_task(
     data = Dataset.load(dataset)
     indices, _ = load_tensors(split)
     train, validation = indices["train"], indices["validation"]
-    return Task(
+    return make_task(
         train=(data.train_images[train], data.train_labels[train]),
         validation=(data.train_images[validation], data.train_labels[validation]),
         test=(data.test_images, data.test_labels),
-        classes=settings.classes,
+        layers=MODELS[settings.model](settings.widths, settings.classes),
         batch_size=settings.batch_size,
         learning_rate=settings.learning_rate,
         dtype=dtype,

@@ -21,7 +21,11 @@ from dataclasses import dataclass
 
 import torch
 
+from dropnet.masks import Masks
+from dropnet.models import Layer
 from dropnet.networks import Weights
+from dropnet.structure import Step, steps_of
+from dropnet.training.evaluation import losses_and_hits
 
 BLOCK = 8  # batches; 4 to 8 were the fastest of 1, 4, 8 and 16, at all widths from 4 to 40
 CHUNK = 2000  # samples evaluated at once; bounds the memory, and fixes the order of summation
@@ -76,16 +80,18 @@ class Task:
         train: tuple[torch.Tensor, torch.Tensor],
         validation: tuple[torch.Tensor, torch.Tensor],
         test: tuple[torch.Tensor, torch.Tensor],
-        classes: int,
+        layers: Sequence[Layer],
         batch_size: int,
         learning_rate: float,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        """Prepare the splits, each a pair of uint8 images [n, ...] and labels [n]."""
+        """Prepare the splits, each a pair of uint8 images [n, c, h, w] and labels [n]."""
         # Gradients far below 1e-38 are common late in training and slow a processor down tenfold;
         # TensorFlow, which the paper used, flushes them to zero as well.
         torch.set_flush_denormal(True)
-        self.classes = classes
+        self.layers = layers
+        self.classes = layers[-1].nodes
+        self.image_shape = tuple(train[0].shape[1:])
         self.learning_rate = learning_rate
         self.dtype = dtype
         pixels = train[0].flatten(1)
@@ -134,8 +140,12 @@ class Task:
         """Number of input values of a sample."""
         return len(self.pixel_order)
 
-    def stack(self, weights: Sequence[Weights]) -> "Stack":
-        """Return a stack of networks with the given (compacted) weights."""
+    def steps(self, masks: Masks | None = None) -> tuple[Step, ...]:
+        """Return the steps of the network under its masks."""
+        return steps_of(self.layers, self.image_shape, masks)
+
+    def stack(self, weights: Sequence[Weights], masks: Sequence[Masks]) -> "Stack":
+        """Return a stack of networks with the given weights, compacted to their masks."""
         return Stack(self, weights)
 
 
@@ -261,7 +271,7 @@ class Stack:
                 gradient = upstream
             _relu_backward(gradient, below[0], 0, grad_input=w.first_gradients[k])
         first.addmm_(block.inputs.T, w.all_gradients, alpha=step)
-        return _losses_and_hits(w.logits, block.labels, w)
+        return losses_and_hits(w.logits, block.labels, w.scratch)
 
     # --- evaluation ------------------------------------------------------------------------
 
@@ -272,7 +282,7 @@ class Stack:
         for start in range(0, len(samples.labels), CHUNK):
             _, logits = self._forward(samples.inputs[start : start + CHUNK])
             labels = samples.labels[start : start + CHUNK].view(1, 1, -1)
-            loss, hits = _losses_and_hits(logits.unsqueeze(0), labels, None)
+            loss, hits = losses_and_hits(logits.unsqueeze(0), labels)
             losses += loss.sum(0, dtype=torch.float64)
             correct += hits.sum(0, dtype=torch.float64)
         count = len(samples.labels)
@@ -338,30 +348,3 @@ class _Workspace:
         self.batch_logits = self.logits.unbind(0)
         self.error = empty(size, task.classes, batch_size)
         self.scratch = torch.empty_like(self.logits)
-
-
-def _losses_and_hits(
-    logits: torch.Tensor, labels: torch.Tensor, w: _Workspace | None
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return summed cross-entropies and numbers of correct predictions, [batch, network].
-
-    The prediction is the first class with the largest logit; a network whose logits are not
-    numbers predicts nothing.
-
-    Args:
-        logits: [batch, network, class, sample].
-        labels: [batch, 1, sample].
-        w: offers a scratch tensor of the shape of the logits.
-    """
-    batches, networks, classes, samples = logits.shape
-    scratch = torch.empty_like(logits) if w is None else w.scratch
-    largest = logits.amax(2, keepdim=True)
-    torch.sub(logits, largest, out=scratch)
-    partition = scratch.exp_().sum(2).log_().add_(largest.squeeze(2))
-    of_label = logits.gather(2, labels.unsqueeze(1).expand(batches, networks, 1, samples))
-    losses = partition.sub_(of_label.squeeze(2)).sum(2)
-    # ranks descend with the class, so that the largest rank among equals is the first class
-    ranks = torch.arange(classes, 0, -1, dtype=logits.dtype).view(-1, 1)
-    predicted = torch.eq(logits, largest, out=scratch).mul_(ranks).amax(2)
-    hits = (predicted == classes - labels).sum(2)
-    return losses, hits

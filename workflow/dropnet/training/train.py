@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from dropnet.masks import Masks
 from dropnet.networks import Cycle, Network, Results, Weights
 from dropnet.training.early_stopping import EarlyStopping
-from dropnet.training.fully_connected import Task
+from dropnet.training.engines import Task
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def train_cycle(
     epochs = dict.fromkeys(range(len(seeds)), 0)
     stoppings = [EarlyStopping(patience) for _ in seeds]
     active = list(range(len(seeds)))
-    stack = task.stack(weights)
+    stack = task.stack(weights, masks)
     for epoch in range(1, max_epochs + 1):
         train_losses, train_accuracies = stack.train_epoch()
         val_losses, val_accuracies = stack.evaluate(task.validation)
@@ -74,10 +74,13 @@ def train_cycle(
             if not going_on:
                 break
             if len(going_on) < len(active):
-                stack = task.stack([current[network] for network in going_on])
+                stack = task.stack(
+                    [current[network] for network in going_on],
+                    [masks[network] for network in going_on],
+                )
                 active = going_on
 
-    finished = task.stack([trained[n] for n in range(len(seeds))])
+    finished = task.stack([trained[n] for n in range(len(seeds))], masks)
     test_losses, test_accuracies = finished.evaluate(task.test)
     statistics = finished.statistics(task.train)
     return Cycle(
