@@ -13,11 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dropnet import tables
 from dropnet.aggregate import (
     ACCURACY_COLUMNS,
-    QUANTITIES,
-    RUN_COLUMNS,
     combine,
     curve,
     mean_and_ci95,
@@ -28,6 +25,7 @@ from dropnet.aggregate import (
     write_table,
 )
 from dropnet.errors import UserError
+from dropnet.tables import COLUMNS
 
 ROOT = Path(__file__).parent.parent
 
@@ -54,7 +52,7 @@ def run_row(method="minimum", seed=0, cycle=0, **changes):
     return row | changes
 
 
-def write(path, rows, columns=RUN_COLUMNS):
+def write(path, rows, columns=COLUMNS):
     with path.open("w", newline="") as file:
         table = csv.DictWriter(file, columns, lineterminator="\n", extrasaction="ignore")
         table.writeheader()
@@ -63,12 +61,7 @@ def write(path, rows, columns=RUN_COLUMNS):
 
 
 def frame(rows):
-    return pd.DataFrame(rows, columns=list(RUN_COLUMNS))
-
-
-def test_columns_are_those_that_training_writes():
-    assert tables.COLUMNS == RUN_COLUMNS
-    assert set(tables.QUANTITIES) == set(QUANTITIES)
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 # ------------------------------------------------------------------------------- averages
@@ -247,10 +240,10 @@ def test_bad_cells_are_refused_by_file_line_and_column(tmp_path, change, message
 
 
 def test_missing_and_unknown_columns_are_refused(tmp_path):
-    path = write(tmp_path / "runs.csv", [run_row()], RUN_COLUMNS[:-1])
+    path = write(tmp_path / "runs.csv", [run_row()], COLUMNS[:-1])
     with pytest.raises(UserError, match=r"runs.csv: column 'epochs' is missing"):
         read_runs([path])
-    path = write(tmp_path / "runs.csv", [run_row(epoch=1)], [*RUN_COLUMNS, "epoch"])
+    path = write(tmp_path / "runs.csv", [run_row(epoch=1)], [*COLUMNS, "epoch"])
     with pytest.raises(UserError, match=r"unknown column 'epoch' \(did you mean 'epochs'\?\)"):
         read_runs([path])
 

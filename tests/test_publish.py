@@ -10,10 +10,11 @@ import pytest
 import yaml
 
 from dropnet import config as configuration
-from dropnet.aggregate import RUN_COLUMNS, combine, curve, read_runs, write_table
+from dropnet.aggregate import combine, curve, read_runs, write_table
 from dropnet.errors import UserError
 from dropnet.publishing import publish
 from dropnet.readme import BEGIN, END, check, section, update
+from dropnet.tables import COLUMNS
 
 ROOT = Path(__file__).parent.parent
 METHODS = ["minimum", "minimum_layer"]
@@ -59,7 +60,7 @@ def write_runs(path, method, seed):
         + [0.9, 0.3, 0.9, 0.3, accuracies[seed], 0.3, 7 + cycle]
         for cycle, (left, accuracies) in enumerate(ACCURACIES.items())
     ]
-    lines = [",".join(map(str, row)) for row in [RUN_COLUMNS, *rows]]
+    lines = [",".join(map(str, row)) for row in [COLUMNS, *rows]]
     path.write_text("\n".join(lines) + "\n")
 
 

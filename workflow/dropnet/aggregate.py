@@ -15,23 +15,12 @@ import pandas as pd
 
 from dropnet.artifacts import write_text
 from dropnet.errors import UserError, nearest
+from dropnet.tables import COLUMNS, QUANTITIES
 
 DIGITS = 6  # decimals of a curve's numbers; 1e-6 is far below one test image in 10,000
 
 RUN_KEY = ["experiment", "method", "seed", "cycle"]
 LOSSES = ["train_loss", "val_loss", "test_loss"]
-
-# What a figure may show, a column of the runs -> the curve's split and the name of its values.
-# Epochs are those run on the training split.
-QUANTITIES = {
-    "train_accuracy": ("train", "accuracy"),
-    "val_accuracy": ("val", "accuracy"),
-    "test_accuracy": ("test", "accuracy"),
-    "train_loss": ("train", "loss"),
-    "val_loss": ("val", "loss"),
-    "test_loss": ("test", "loss"),
-    "epochs": ("train", "epochs"),
-}
 
 POINT_KEY = ["figure", "experiment", "dataset", "split", "method", "fraction_remaining"]
 ACCURACY_COLUMNS = [*POINT_KEY, "accuracy", "ci95", "runs"]
@@ -92,7 +81,6 @@ RUN_READERS: dict[str, Reader] = {
     "test_loss": LOSS,
     "epochs": COUNT,
 }
-RUN_COLUMNS = tuple(RUN_READERS)
 POINT_READERS: dict[str, Reader] = {
     "figure": TEXT,
     "experiment": TEXT,
@@ -154,7 +142,7 @@ def _convert(path: str | Path, column: str, cells: Sequence[str], reader: Reader
 def read_runs(
     paths: Sequence[str | Path], methods: Mapping[str, Sequence[str]] | None = None
 ) -> pd.DataFrame:
-    """Read runs files into one table: one row per network, with columns `RUN_COLUMNS`.
+    """Read runs files into one table: one row per network, with columns `COLUMNS`.
 
     `methods` gives each experiment's methods in the order of the configuration. Rows are sorted by
     experiment (by name), method (in that order; by name without it), seed and cycle, whatever the
@@ -176,7 +164,7 @@ def read_runs(
     order = _method_order(runs, methods)
     rank = [order[pair] for pair in zip(runs["experiment"], runs["method"], strict=True)]
     runs = runs.assign(rank=rank).sort_values(["experiment", "rank", "seed", "cycle"])
-    return runs[list(RUN_COLUMNS)].reset_index(drop=True)
+    return runs[list(COLUMNS)].reset_index(drop=True)
 
 
 def _named(experiment: str, method: str, seed: int, cycle: int) -> str:

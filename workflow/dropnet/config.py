@@ -64,20 +64,18 @@ def _check_experiment(key: str, experiment: Config, config: Config) -> None:
         _known(f"{key}.methods", method, METRICS, "a method")
     for scale in experiment.get("scales", {}):
         _known(f"{key}.scales", scale, config["scales"], "a scale")
+    _check_widths(key, experiment, experiment["widths"], config)
+    for scale, values in experiment.get("scales", {}).items():
+        if "widths" in values:
+            _check_widths(f"{key}.scales.{scale}", experiment, values["widths"], config)
+
+
+def _check_widths(key: str, experiment: Config, widths: list[int], config: Config) -> None:
     classes = config["datasets"][experiment["dataset"]]["classes"]
-    own = {
-        name: scale["widths"]
-        for name, scale in experiment.get("scales", {}).items()
-        if "widths" in scale
-    }
-    for where, widths in {
-        key: experiment["widths"],
-        **{f"{key}.scales.{n}": w for n, w in own.items()},
-    }.items():
-        try:
-            MODELS[experiment["model"]](widths, classes)
-        except UserError as error:
-            raise UserError(f"config: {where}: {error}") from None
+    try:
+        MODELS[experiment["model"]](widths, classes)
+    except UserError as error:
+        raise UserError(f"config: {key}: {error}") from None
 
 
 def _check_figure(key: str, figure: Config, config: Config) -> None:

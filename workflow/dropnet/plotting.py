@@ -24,9 +24,9 @@ from matplotlib.textpath import TextPath
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import ScaledTranslation
 
-from dropnet.aggregate import QUANTITIES
 from dropnet.artifacts import atomic_path
 from dropnet.errors import UserError
+from dropnet.tables import QUANTITIES
 
 BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#009E73"
 PURPLE, ORANGE, BLACK = "#CC79A7", "#E69F00", "#000000"
@@ -124,7 +124,7 @@ class Face:
         title: as in the configuration.
         scale: name of the scale, e.g. "preview".
         reductions: what was reduced relative to the paper's protocol, in words; "" for nothing.
-        shows: the quantity, a key of `dropnet.aggregate.QUANTITIES`.
+        shows: the quantity, a key of `dropnet.tables.QUANTITIES`.
         unit: what is dropped, "nodes" or "filters".
     """
 

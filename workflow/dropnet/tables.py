@@ -27,7 +27,18 @@ COLUMNS = (
     "test_loss",
     "epochs",
 )
-QUANTITIES = COLUMNS[7:]  # what is measured, and what a figure can show
+
+#: What a figure may show, a column of the runs -> the curve's split and the name of its values.
+#: Epochs are those run on the training split.
+QUANTITIES = {
+    "train_accuracy": ("train", "accuracy"),
+    "val_accuracy": ("val", "accuracy"),
+    "test_accuracy": ("test", "accuracy"),
+    "train_loss": ("train", "loss"),
+    "val_loss": ("val", "loss"),
+    "test_loss": ("test", "loss"),
+    "epochs": ("train", "epochs"),
+}
 
 
 def write_runs(

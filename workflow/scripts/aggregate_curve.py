@@ -3,8 +3,9 @@
 import argparse
 import json
 
-from dropnet.aggregate import QUANTITIES, curve, read_runs, write_table
+from dropnet.aggregate import curve, read_runs, write_table
 from dropnet.errors import exit_on_user_error
+from dropnet.tables import QUANTITIES
 
 
 def main() -> None:
