@@ -57,6 +57,11 @@ MISTAKES = [
     (("scales",), {}, ["scales: {}", "at least 1"]),
     (("scales", "preview", "seeds"), 0, ["scales.preview.seeds: 0", "at least 1"]),
     (("scales", "preview", "seeds"), "3", ["scales.preview.seeds: '3'", "allowed: integer"]),
+    (("scales", "preview", "seeds"), 3.0, ["scales.preview.seeds: 3.0", "allowed: integer"]),
+    (("scales", "preview", "seeds"), True, ["scales.preview.seeds: True", "allowed: integer"]),
+    (("protocol", "learning_rate"), float("nan"), ["learning_rate: nan", "allowed: number"]),
+    (("protocol", "learning_rate"), float("inf"), ["learning_rate: inf", "allowed: number"]),
+    (("experiments", 7), {}, ["experiments: 7", "allowed: string"]),
     (("scales", "preview", "seeds"), 1.5, ["scales.preview.seeds: 1.5", "allowed: integer"]),
     (("scales", "preview", "train_images"), 0, ["train_images: 0", "at least 1"]),
     (("scales", "data"), {}, ["the name 'data'", "allowed: any but data"]),
@@ -97,6 +102,23 @@ def test_a_mistake_is_named_in_one_line(path, value, words):
     line = refusal(changed(path, value))
     for word in words:
         assert word in line
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("scale: a\nscale: b\n", ["the key 'scale' is given twice", "line 1"]),
+        ("scale: [a\n", ["not YAML"]),
+        ("scale:\n\tx: 1\n", ["not YAML"]),
+        ("", ["None is not allowed", "object"]),
+    ],
+)
+def test_a_file_that_cannot_be_read_as_meant_is_refused(tmp_path, text, words):
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(UserError) as error:
+        configuration.load(tmp_path / "config.yaml")
+    for word in words:
+        assert word in str(error.value)
 
 
 anything = st.recursive(

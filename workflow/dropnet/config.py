@@ -1,13 +1,15 @@
 """config.yaml: refused in one line if anything in it is wrong, and resolved for each experiment."""
 
+import math
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError, best_match
+from jsonschema.protocols import Validator
 
 from dropnet.code_files import WORKFLOW
 from dropnet.data import sources
@@ -44,8 +46,16 @@ def check(config: Config) -> None:
 
 
 @cache
-def _validator() -> Draft202012Validator:
-    return Draft202012Validator(yaml.safe_load(SCHEMA.read_text(encoding="utf-8")))
+def _validator() -> Validator:
+    """The schema's validator; stricter than JSON Schema where Python would stumble later."""
+    types = Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {
+            "integer": lambda _, value: type(value) is int,  # JSON Schema also admits 3.0
+            "number": lambda _, value: type(value) in (int, float) and math.isfinite(value),
+        }
+    )
+    strict = validators.extend(Draft202012Validator, type_checker=types)
+    return strict(yaml.safe_load(SCHEMA.read_text(encoding="utf-8")))
 
 
 def _known(key: str, name: str, allowed: Iterable[str], what: str) -> None:
@@ -188,16 +198,40 @@ def reductions(config: Config, scale: str, experiment: str) -> str:
     return ", ".join(words[key].format(*pair) for key, pair in zip(changed, shown, strict=True))
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML, but a key given twice is an error instead of the last one winning."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        twice = next((key for key in keys if keys.count(key) > 1), None)
+        if twice is not None:
+            raise UserError(
+                f"line {node.start_mark.line + 1}: the key {twice!r} is given twice;"
+                " allowed: each key once"
+            )
+        return super().construct_mapping(node, deep)
+
+
+def read(path: str | Path) -> Any:
+    """Read a configuration file without checking what it says.
+
+    Raises UserError if it is missing, not YAML, or gives a key twice.
+    """
+    try:
+        return yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; run this in the project's folder") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not YAML: {error}") from None
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
 def load(path: str | Path) -> dict[str, Any]:
     """Read and check a configuration file; for programs outside the workflow.
 
-    Raises UserError if it is missing, not YAML, or wrong.
+    Raises UserError as `read` and `check` do.
     """
-    try:
-        config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; run this in the project's folder") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not YAML: {error}") from None
+    config = read(path)
     check(config)
     return config

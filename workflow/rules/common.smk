@@ -18,6 +18,8 @@ from dropnet.errors import exit_on_user_error
 from dropnet.metrics import METRICS
 
 with exit_on_user_error():
+    for file in workflow.configfiles:
+        configuration.read(file)  # Snakemake lets the last of two equal keys win
     configuration.check(config)
 
 
