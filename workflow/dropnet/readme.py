@@ -8,9 +8,12 @@ import pandas as pd
 
 from dropnet.aggregate import points, read_runs
 from dropnet.artifacts import write_text
+from dropnet.code_files import WORKFLOW
+from dropnet.comparison import beside_paper
 from dropnet.errors import UserError
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+PAPER_CURVES = WORKFLOW / "reference" / "paper_curves.csv"
 METHODS = ("minimum", "minimum_layer")  # DropNet (Section 4 of the paper)
 TARGETS = (0.5, 0.2, 0.1)  # fractions remaining
 NONE = "-"
@@ -60,6 +63,7 @@ def _scale_section(folder: Path, link: str) -> str:
     provenance = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
     runs = read_runs([folder / "runs.csv"])
     lines = [f"### Scale `{provenance['scale']}`", "", _origin(provenance), "", *_table(runs), ""]
+    lines += _beside_paper(pd.read_csv(folder / "curves.csv"), provenance["settings"])
     return "\n".join([*lines, *_images(folder, link)]) + "\n"
 
 
@@ -100,6 +104,25 @@ def _table(runs: pd.DataFrame) -> list[str]:
             cells = [_at_or_below(curve, target) for target in TARGETS]
             rows.append(f"| {about} | {method} | {' | '.join(cells)} |")
     return rows
+
+
+def _beside_paper(curves: pd.DataFrame, settings: dict[str, Any]) -> list[str]:
+    """One row for each curve of test accuracy that the paper has too."""
+    table = beside_paper(curves, pd.read_csv(PAPER_CURVES), settings)
+    if table.empty:
+        return []
+    return [
+        "Beside the paper's own curves (test accuracy, ours minus the paper's):",
+        "",
+        "| figure | method | unpruned, ours | unpruned, paper | mean difference | largest |",
+        f"|{' --- |' * 6}",
+        *(
+            f"| {row.figure} | {row.method} | {row.ours:.3f} | {row.paper:.3f} | {row.mean:+.3f}"
+            f" | {row.largest:+.3f} (at {row.at:.3g}) |"
+            for row in table.itertuples()
+        ),
+        "",
+    ]
 
 
 def _accuracy(point: pd.Series) -> str:
