@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import reference
 from conftest import make_images
+from dropnet.errors import UserError, exit_on_user_error
 from dropnet.models import MODELS, fully_connected
 from dropnet.structure import steps_of
 from dropnet.training.early_stopping import EarlyStopping
@@ -250,3 +251,16 @@ def test_a_network_pruned_to_nothing_learns_the_classes_shares(splits, make_task
         float(shares[cycle.networks[0].weights["dense3.bias"].argmax()])
     )
     assert [len(s) for s in cycle.networks[0].statistics["mean_activation"]] == [0, 0]
+
+
+def test_more_pools_than_the_images_allow_are_refused_in_one_line():
+    with pytest.raises(UserError, match="more pooling layers than the images allow"):
+        steps_of(MODELS["Conv"]([3] * 5, 10), (1, 28, 28))
+    steps_of(MODELS["Conv"]([3] * 4, 10), (1, 28, 28))
+
+
+def test_an_interruption_ends_in_one_line(capsys):
+    with pytest.raises(SystemExit) as end, exit_on_user_error():
+        raise KeyboardInterrupt
+    assert end.value.code == 130
+    assert capsys.readouterr().err == "interrupted; the same command goes on from here\n"

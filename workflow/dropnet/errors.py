@@ -12,9 +12,15 @@ class UserError(Exception):
 
 @contextmanager
 def exit_on_user_error() -> Iterator[None]:
-    """Turn a `UserError` into one line on standard error and exit status 1."""
+    """Turn a `UserError` into one line on standard error and exit status 1.
+
+    An interruption (Ctrl-C) ends in one line as well, with the status 130 that shells give it.
+    """
     try:
         yield
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from here", file=sys.stderr, flush=True)
+        raise SystemExit(130) from None
     except UserError as error:
         line = " ".join(str(error).split())
         print(f"error: {line}", file=sys.stderr, flush=True)

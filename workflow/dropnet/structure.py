@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from dropnet.errors import UserError
 from dropnet.masks import Masks
 from dropnet.models import (
     Conv,
@@ -105,6 +106,11 @@ def _steps(layers: Sequence[Layer], walk: _Walk) -> tuple[Step, ...]:
                 steps.append(_weighted(layer, "dense", layer.nodes, layer.masked, walk))
             case MaxPool():
                 walk.height, walk.width = walk.height // 2, walk.width // 2
+                if min(walk.height, walk.width) == 0:
+                    raise UserError(
+                        "the model has more pooling layers than the images allow: each one halves"
+                        " height and width, and nothing is left; allowed: fewer widths"
+                    )
                 steps.append(layer)
             case GlobalAveragePool():
                 walk.height = walk.width = 1
