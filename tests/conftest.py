@@ -24,6 +24,13 @@ def make_images(count, seed=0, side=6, classes=10):
     return images, labels
 
 
+@pytest.fixture(autouse=True)
+def _subnormal_numbers():
+    """The engines flush subnormal numbers to zero; other tests of this process need them."""
+    yield
+    torch.set_flush_denormal(False)
+
+
 @pytest.fixture(scope="session")
 def splits():
     """Training (not a multiple of the batch size), validation and test split; a test-only pixel."""
