@@ -6,6 +6,7 @@ notes its calls and fails where a test asks it to.
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
