@@ -201,6 +201,16 @@ def test_code_of_finds_every_module_that_a_script_loads(script):
     assert {Path(file) for file in loaded} <= set(code_files.code_of(script))
 
 
+def test_kept_cycles_depend_on_the_script_and_on_every_file_it_imports():
+    """An edit of any of them makes cycles of an interrupted run stale."""
+    script = ROOT / "workflow/scripts/prune_network.py"
+    sums = code_files.code_sums(script)
+    files = [script, *code_files.code_of(script)]
+    assert set(sums) == {str(file.relative_to(ROOT / "workflow")) for file in files}
+    assert len(sums) == len(files)
+    assert sums["scripts/prune_network.py"] == code_files.checksum(script)
+
+
 def test_stages_do_not_depend_on_each_others_code():
     """Editing a plot never retrains; editing the pruning never retrains the baseline."""
 

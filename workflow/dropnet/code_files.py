@@ -18,6 +18,12 @@ def code_of(script: str | Path) -> list[Path]:
     return sorted(file for file in files if file.resolve() != Path(script).resolve())
 
 
+def code_sums(script: str | Path) -> dict[str, str]:
+    """Return the SHA-256 of a script and of all files of this package that it imports, by path."""
+    files = [Path(script).resolve(), *code_of(script)]
+    return {str(file.relative_to(WORKFLOW)): checksum(file) for file in files}
+
+
 def checksum(path: str | Path) -> str:
     """Return the SHA-256 of a file's content, in hexadecimal."""
     digest = sha256()

@@ -7,7 +7,7 @@ import time
 import torch
 
 from dropnet.artifacts import write_json
-from dropnet.code_files import checksum, code_of
+from dropnet.code_files import code_sums
 from dropnet.errors import exit_on_user_error
 from dropnet.provenance import collect, versions
 from dropnet.run import FinishedCycles, prune
@@ -37,7 +37,7 @@ def main() -> None:
     made_from = {
         "settings": settings,
         "method": args.method,
-        "code": {file.name: checksum(file) for file in [*code_of(__file__)]},
+        "code": code_sums(__file__),
         "inputs": list(provenance["inputs"].values()),
         "versions": versions(),
     }
