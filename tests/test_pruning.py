@@ -37,6 +37,11 @@ def test_fc40_fc40_goes_through_the_published_counts():
     assert remaining_counts([40, 40], 0.2, 0.05, per_layer=True) == [2 * n for n in per_layer]
 
 
+def test_a_point_at_the_stop_fraction_is_the_last():
+    """29 of 50 is 0.58, whatever 0.58 * 50 is in floating point."""
+    assert remaining_counts([50], 0.25, 0.58, per_layer=False) == [50, 38, 29]
+
+
 def paper_curves():
     """(figure, experiment, method with its variant) -> nodes remaining at each of its points."""
     curves = defaultdict(list)

@@ -134,6 +134,7 @@ def _explain(error: ValidationError) -> str:
         "minItems": "at least {} of them",
         "minProperties": "at least {} of them",
         "minLength": "at least {} characters",
+        "maxLength": "at most {} characters",
         "uniqueItems": "each only once",
     }
     return f"{key}: {value!r} is not allowed; allowed: {bounds[error.validator].format(limit)}"

@@ -18,7 +18,7 @@ def remaining_counts(
     groups = list(widths) if per_layer else [sum(widths)]
     total = sum(widths)
     counts = [total]
-    while counts[-1] > stop_fraction * total:
+    while counts[-1] / total > stop_fraction:  # as `pruning.prune_iteratively` compares
         groups = [group - count_dropped(group, prune_fraction) for group in groups]
         counts.append(sum(groups))
     return counts
