@@ -7,7 +7,7 @@ from dropnet.models import masked_widths
 from dropnet.networks import Cycle, Weights
 from dropnet.progress import Progress
 from dropnet.settings import Settings
-from dropnet.training.engines import Task
+from dropnet.training.task import BaseTask as Task
 from dropnet.training.train import train_cycle
 from dropnet.weights import initial_weights
 

@@ -19,7 +19,7 @@ from dropnet.pruning import prune_iteratively
 from dropnet.schedule import remaining_counts
 from dropnet.settings import Settings
 from dropnet.store import load_cycles, save_cycles
-from dropnet.training.engines import Task
+from dropnet.training.task import BaseTask as Task
 from dropnet.training.train import train_cycle
 from dropnet.weights import compact
 

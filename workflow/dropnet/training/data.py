@@ -8,7 +8,8 @@ from dropnet.artifacts import load_tensors
 from dropnet.data.dataset import Dataset
 from dropnet.models import MODELS
 from dropnet.settings import Settings
-from dropnet.training.engines import Task, make_task
+from dropnet.training.engines import make_task
+from dropnet.training.task import BaseTask as Task
 
 
 def load_task(

@@ -1,14 +1,20 @@
 """The engine for a network: by what its layers are."""
 
 from collections.abc import Sequence
-
-import torch
+from importlib import import_module
+from typing import Any
 
 from dropnet.models import Conv, Layer, Residual
-from dropnet.training import convolutional, fully_connected
+from dropnet.training.task import BaseTask, Split
 
-Task = convolutional.Task | fully_connected.Task
-Split = tuple[torch.Tensor, torch.Tensor]
+
+def engine_of(layers: Sequence[Layer]) -> str:
+    """Return the module of `dropnet.training` that trains a network of these layers.
+
+    It is imported when it is needed, so that a job depends on the code of its own engine only.
+    """
+    convolves = any(isinstance(layer, Conv | Residual) for layer in layers)
+    return "convolutional" if convolves else "fully_connected"
 
 
 def make_task(
@@ -16,11 +22,12 @@ def make_task(
     validation: Split,
     test: Split,
     layers: Sequence[Layer],
-    batch_size: int,
-    learning_rate: float,
-    dtype: torch.dtype = torch.float32,
-) -> Task:
-    """Prepare the splits, pairs of uint8 images [n, c, h, w] and labels [n], for a network."""
-    convolves = any(isinstance(layer, Conv | Residual) for layer in layers)
-    engine = convolutional if convolves else fully_connected
-    return engine.Task(train, validation, test, layers, batch_size, learning_rate, dtype)
+    *args: Any,
+    **kw: Any,
+) -> BaseTask:
+    """Prepare the splits, pairs of uint8 images [n, c, h, w] and labels [n], for a network.
+
+    The other arguments are those of `training.task.BaseTask`, from `batch_size` on.
+    """
+    engine = import_module(f"dropnet.training.{engine_of(layers)}")
+    return engine.Task(train, validation, test, layers, *args, **kw)

@@ -24,7 +24,7 @@ def losses_and_hits(
     of_label = logits.gather(2, labels.unsqueeze(1).expand(batches, networks, 1, samples))
     losses = partition.sub_(of_label.squeeze(2)).sum(2)
     # ranks descend with the class, so that the largest rank among equals is the first class
-    ranks = torch.arange(classes, 0, -1, dtype=logits.dtype).view(-1, 1)
+    ranks = torch.arange(classes, 0, -1, dtype=logits.dtype, device=logits.device).view(-1, 1)
     predicted = torch.eq(logits, largest, out=scratch).mul_(ranks).amax(2)
     hits = (predicted == classes - labels).sum(2)
     return losses, hits

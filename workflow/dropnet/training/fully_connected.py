@@ -18,14 +18,14 @@ of unequal widths are padded with nodes whose weights are zero, and which theref
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from dropnet.masks import Masks
-from dropnet.models import Layer
 from dropnet.networks import Weights
-from dropnet.structure import Step, steps_of
 from dropnet.training.evaluation import losses_and_hits
+from dropnet.training.task import BaseTask, Split
 
 BLOCK = 8  # batches; 4 to 8 were the fastest of 1, 4, 8 and 16, at all widths from 4 to 40
 CHUNK = 2000  # samples evaluated at once; bounds the memory, and fixes the order of summation
@@ -65,7 +65,7 @@ class Block:
     labels: torch.Tensor
 
 
-class Task:
+class Task(BaseTask):
     """A data set prepared for training fully connected networks on it.
 
     Attributes:
@@ -75,39 +75,26 @@ class Task:
         blocks: the training split cut into blocks of batches of the same size.
     """
 
-    def __init__(
-        self,
-        train: tuple[torch.Tensor, torch.Tensor],
-        validation: tuple[torch.Tensor, torch.Tensor],
-        test: tuple[torch.Tensor, torch.Tensor],
-        layers: Sequence[Layer],
-        batch_size: int,
-        learning_rate: float,
-        dtype: torch.dtype = torch.float32,
-    ) -> None:
-        """Prepare the splits, each a pair of uint8 images [n, c, h, w] and labels [n]."""
-        # Gradients far below 1e-38 are common late in training and slow a processor down tenfold;
-        # TensorFlow, which the paper used, flushes them to zero as well.
-        torch.set_flush_denormal(True)
-        self.layers = layers
-        self.classes = layers[-1].nodes
-        self.image_shape = tuple(train[0].shape[1:])
-        self.learning_rate = learning_rate
-        self.dtype = dtype
-        pixels = train[0].flatten(1)
-        use = (pixels > 0).sum(0)
-        self.pixel_order = use.argsort(descending=True, stable=True)
+    def __init__(self, train: Split, validation: Split, test: Split, *args: Any, **kw: Any) -> None:
+        """Prepare the splits, each a pair of uint8 images [n, c, h, w] and labels [n].
+
+        The other arguments are those of `BaseTask`, from `layers` on.
+        """
+        super().__init__(train[0].shape[1:], *args, **kw)
+        self.classes = self.layers[-1].nodes
+        use = (train[0].flatten(1) > 0).sum(0)
+        self.pixel_order = use.argsort(descending=True, stable=True).to(self.device)
         self.train = self._prepare(*train)
         self.validation = self._prepare(*validation)
         self.test = self._prepare(*test)
-        self.blocks = self._cut(batch_size)
+        self.blocks = self._cut(self.batch_size)
 
     def _prepare(self, images: torch.Tensor, labels: torch.Tensor) -> Samples:
-        pixels = images.flatten(1)[:, self.pixel_order]
-        inputs = torch.ones(len(pixels), 1 + pixels.shape[1], dtype=self.dtype)
+        pixels = images.to(self.device).flatten(1)[:, self.pixel_order]
+        inputs = pixels.new_ones(len(pixels), 1 + pixels.shape[1], dtype=self.dtype)
         inputs[:, 1:] = pixels
         inputs[:, 1:] /= 255
-        return Samples(inputs, labels.long())
+        return Samples(inputs, labels.to(self.device).long())
 
     def _cut(self, batch_size: int) -> list[Block]:
         """Cut the training split into blocks; the last, partial batch is a block of its own."""
@@ -140,10 +127,6 @@ class Task:
         """Number of input values of a sample."""
         return len(self.pixel_order)
 
-    def steps(self, masks: Masks | None = None) -> tuple[Step, ...]:
-        """Return the steps of the network under its masks."""
-        return steps_of(self.layers, self.image_shape, masks)
-
     def stack(self, weights: Sequence[Weights], masks: Sequence[Masks]) -> "Stack":
         """Return a stack of networks with the given weights, compacted to their masks."""
         return Stack(self, weights)
@@ -161,14 +144,16 @@ class Stack:
         self.task = task
         self.size = len(weights)
         depth = len(weights[0]) // 2
-        kernels = [[w[f"dense{i}.kernel"] for w in weights] for i in range(1, depth + 1)]
-        biases = [[w[f"dense{i}.bias"] for w in weights] for i in range(1, depth + 1)]
+        kernels, biases = (
+            [[w[f"dense{i}.{name}"].to(task.device) for w in weights] for i in range(1, depth + 1)]
+            for name in ("kernel", "bias")
+        )
         self._true_widths = [[k.shape[1] for k in layer] for layer in kernels[:-1]]
         # a layer that is empty in all networks keeps one padded node, so that no product is empty
         self._widths = [max(1, *widths) for widths in self._true_widths]
 
         width = self._widths[0]
-        first = torch.zeros(1 + task.inputs, self.size, width, dtype=task.dtype)
+        first = task.zeros(1 + task.inputs, self.size, width)
         for n, (kernel, bias) in enumerate(zip(kernels[0], biases[0], strict=True)):
             first[0, n, : len(bias)] = bias
             first[1:, n, : len(bias)] = kernel[task.pixel_order]
@@ -177,10 +162,7 @@ class Stack:
         self._hidden = []  # (kernel [network, inputs, nodes], bias [network, 1, nodes])
         for layer in range(1, depth - 1):
             shape = (self.size, self._widths[layer - 1], self._widths[layer])
-            kernel, bias = (
-                torch.zeros(shape, dtype=task.dtype),
-                torch.zeros(shape, dtype=task.dtype),
-            )
+            kernel, bias = task.zeros(*shape), task.zeros(*shape)
             for n in range(self.size):
                 rows, columns = kernels[layer][n].shape
                 kernel[n, :rows, :columns] = kernels[layer][n]
@@ -188,16 +170,17 @@ class Stack:
             self._hidden.append((kernel, bias[:, :1].contiguous()))
 
         # the classifier is kept transposed: [network, class, inputs] and [network, class, 1]
-        kernel = torch.zeros(self.size, task.classes, self._widths[-1], dtype=task.dtype)
+        kernel = task.zeros(self.size, task.classes, self._widths[-1])
         for n in range(self.size):
             kernel[n, :, : kernels[-1][n].shape[0]] = kernels[-1][n].T
         self._last = (kernel, torch.stack(biases[-1]).to(task.dtype).unsqueeze(2))
         self._workspaces: dict[tuple[int, int], _Workspace] = {}
 
     def weights(self) -> list[dict[str, torch.Tensor]]:
-        """Return the current weights of each network at its own size, named as they came."""
+        """Return copies of the current weights of each network at its own size, as they came."""
         first = self._first.view(-1, self.size, self._widths[0])
-        return [self._weights_of(n, first[:, n]) for n in range(self.size)]
+        networks = [self._weights_of(n, first[:, n]) for n in range(self.size)]
+        return [{name: tensor.cpu() for name, tensor in named.items()} for named in networks]
 
     def _weights_of(self, n: int, first: torch.Tensor) -> dict[str, torch.Tensor]:
         widths = [layer[n] for layer in self._true_widths]
@@ -220,8 +203,8 @@ class Stack:
 
         Both are Keras' running means: every batch counts as it was before its own update.
         """
-        losses = torch.zeros(self.size, dtype=torch.float64)
-        correct = torch.zeros(self.size, dtype=torch.float64)
+        losses = self.task.zeros(self.size, dtype=torch.float64)
+        correct = self.task.zeros(self.size, dtype=torch.float64)
         for loss, hits in self.train_blocks():
             losses += loss.sum(0, dtype=torch.float64)
             correct += hits.sum(0, dtype=torch.float64)
@@ -277,8 +260,8 @@ class Stack:
 
     def evaluate(self, samples: Samples) -> tuple[list[float], list[float]]:
         """Return each network's mean loss and accuracy on the samples."""
-        losses = torch.zeros(self.size, dtype=torch.float64)
-        correct = torch.zeros(self.size, dtype=torch.float64)
+        losses = self.task.zeros(self.size, dtype=torch.float64)
+        correct = self.task.zeros(self.size, dtype=torch.float64)
         for start in range(0, len(samples.labels), CHUNK):
             _, logits = self._forward(samples.inputs[start : start + CHUNK])
             labels = samples.labels[start : start + CHUNK].view(1, 1, -1)
@@ -291,20 +274,32 @@ class Stack:
     def statistics(self, samples: Samples) -> list[dict[str, list[torch.Tensor]]]:
         """Return each network's statistics of its remaining nodes over the samples.
 
-        `mean_activation` is E(a_i), the mean of |post-activation| (Section 3); ReLU's are >= 0.
+        They are those of `dropnet.metrics`; ReLU's activations are their own absolute values.
         """
-        sums = [torch.zeros(self.size, width, dtype=torch.float64) for width in self._widths]
+        sums, zeros = (
+            [self.task.zeros(self.size, width, dtype=torch.float64) for width in self._widths]
+            for _ in range(2)
+        )
         for start in range(0, len(samples.labels), CHUNK):
             activations, _ = self._forward(samples.inputs[start : start + CHUNK])
-            for total, activation in zip(sums, activations, strict=True):
+            for total, zero, activation in zip(sums, zeros, activations, strict=True):
                 total += activation.sum(1, dtype=torch.float64)
-        count = len(samples.labels)
+                zero += (activation == 0).sum(1)
+        means, shares = (
+            [t.div_(len(samples.labels)).cpu() for t in all_] for all_ in (sums, zeros)
+        )
         return [
             {
-                "mean_activation": [
-                    total[n, : widths[n]] / count
-                    for total, widths in zip(sums, self._true_widths, strict=True)
+                # a node has one position, so that its zeros are its silent samples
+                name: [
+                    of_layer[n, : widths[n]].clone()
+                    for of_layer, widths in zip(values, self._true_widths, strict=True)
                 ]
+                for name, values in (
+                    ("mean_activation", means),
+                    ("zero_share", shares),
+                    ("silent_share", shares),
+                )
             }
             for n in range(self.size)
         ]
@@ -329,8 +324,8 @@ class _Workspace:
     def __init__(self, stack: Stack, batches: int, batch_size: int) -> None:
         task, size, widths = stack.task, stack.size, stack._widths
 
-        def empty(*shape: int, dtype: torch.dtype = task.dtype) -> torch.Tensor:
-            return torch.empty(shape, dtype=dtype)
+        def empty(*shape: int) -> torch.Tensor:
+            return torch.empty(shape, dtype=task.dtype, device=task.device)
 
         def by_network(rows: torch.Tensor) -> torch.Tensor:
             return rows.view(batch_size, size, widths[0]).transpose(0, 1)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from dropnet.masks import Masks
 from dropnet.networks import Cycle, Network, Results, Weights
 from dropnet.training.early_stopping import EarlyStopping
-from dropnet.training.engines import Task
+from dropnet.training.task import BaseTask as Task
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,425 @@
+"""The operations of a convolutional network, forward and backward, without autograd.
+
+An operation keeps what its backward pass needs, and updates its own weights in it. Images and
+activations are [samples, channels, height, width], channels last in memory. What makes it fast on a
+processor: a ReLU comes after the pooling where nothing stands between them, since max(relu(x)) =
+relu(max(x)) and the pooled image is a quarter of the size; and the activations from before a
+pooling, the largest tensors of a network, are given up at once, so that the next ones take their
+place in the cache.
+
+Convolutions may compute in another precision than the weights are kept in; what follows the last of
+them, and all sums over samples, have the precision of the weights.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+
+from dropnet.models import Conv, Flatten, GlobalAveragePool, MaxPool
+from dropnet.networks import Weights
+from dropnet.structure import Step, Sum, Weighted
+
+NORM_MOMENTUM, NORM_EPSILON = 0.99, 1e-3  # Keras' BatchNormalization
+
+#: Is told the index of a mask and the activations that it would act on.
+Observer = Callable[[int, torch.Tensor], None]
+
+# max(0, x) passes a gradient where its result is positive
+_relu_backward = torch.ops.aten.threshold_backward
+_max_pool = torch.ops.aten.max_pool2d_with_indices
+_max_pool_backward = torch.ops.aten.max_pool2d_with_indices_backward
+_convolution_backward = torch.ops.aten.convolution_backward
+_POOL = ([2, 2], [2, 2], [0, 0], [1, 1], False)  # kernel, stride, padding, dilation, ceil mode
+_CONVOLVE = ([1, 1], [1, 1], [1, 1], False, [0, 0], 1)  # stride, padding, dilation, ..., groups
+
+
+def channels_last(x: torch.Tensor) -> torch.Tensor:
+    """Return images or convolution kernels with the channels last in memory; others as they are.
+
+    Unlike `contiguous(memory_format=...)` it also orders the strides where there is one channel;
+    convolutions go by them when they choose the layout of their output.
+    """
+    if x.dim() != 4:
+        return x
+    last = x.permute(0, 2, 3, 1).contiguous()
+    if x.shape[1] == 1:
+        last = last.clone(memory_format=torch.contiguous_format)
+    return last.permute(0, 3, 1, 2)
+
+
+class Operation:
+    """A part of a network.
+
+    Attributes:
+        weights: its own, by their full names; the tensors are updated in place.
+    """
+
+    def __init__(self) -> None:
+        """Start without weights."""
+        self.weights: dict[str, torch.Tensor] = {}
+
+    def forward(self, x: torch.Tensor, observe: Observer | None = None) -> torch.Tensor:
+        """Return the output for evaluation; `observe` is told the masked activations."""
+        raise NotImplementedError
+
+    def train_forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the output for training, and keep what `backward` needs."""
+        raise NotImplementedError
+
+    def backward(self, gradient: torch.Tensor, rate: float) -> torch.Tensor | None:
+        """Update the weights by -rate times their gradients; return the gradient of the input.
+
+        None stands for the gradient of the images, which nobody needs.
+        """
+        raise NotImplementedError
+
+
+class _WithKernel(Operation):
+    """An operation with a kernel and a bias.
+
+    Attributes:
+        kernel: of a convolution [filters, channels, 3, 3], of a layer of nodes [inputs, nodes].
+        bias: [filters or nodes].
+        compute: the precision of its arithmetic.
+    """
+
+    def __init__(self, step: Weighted, weights: Weights, compute: torch.dtype) -> None:
+        super().__init__()
+        prefix = f"{step.name}."
+        for name, tensor in weights.items():
+            if name.startswith(prefix):
+                self.weights[name] = channels_last(tensor.clone())
+        self.kernel, self.bias = self.of("kernel", step), self.of("bias", step)
+        self.mask = step.mask
+        self.compute = compute
+
+    def of(self, name: str, step: Weighted) -> torch.Tensor:
+        return self.weights[f"{step.name}.{name}"]
+
+    def _convolve(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the pre-activations; a layer without inputs is its bias everywhere."""
+        filters, channels = self.kernel.shape[:2]
+        if filters == 0:
+            return x.new_zeros(len(x), 0, *x.shape[2:])
+        bias = self.bias.to(self.compute)
+        if channels == 0:
+            everywhere = bias.view(1, -1, 1, 1).expand(len(x), -1, *x.shape[2:])
+            return channels_last(everywhere)
+        return torch.convolution(x, self.kernel.to(self.compute), bias, *_CONVOLVE)
+
+    def _unconvolve(
+        self, gradient: torch.Tensor, x: torch.Tensor, rate: float, needs_input: bool
+    ) -> torch.Tensor | None:
+        """Update kernel and bias; return the gradient of the input x, if it is needed."""
+        filters, channels = self.kernel.shape[:2]
+        if filters == 0:
+            return torch.zeros_like(x)
+        if channels == 0:
+            self.bias.add_(gradient.sum((0, 2, 3), dtype=self.bias.dtype), alpha=-rate)
+            return torch.zeros_like(x)
+        of_input, of_kernel, of_bias = _convolution_backward(
+            gradient, x, self.kernel.to(self.compute), [filters], *_CONVOLVE,
+            [needs_input, True, True],
+        )  # fmt: skip
+        self.kernel.add_(of_kernel, alpha=-rate)
+        self.bias.add_(of_bias, alpha=-rate)
+        return of_input
+
+
+class Convolution(_WithKernel):
+    """A convolution with a ReLU, and the pooling that follows it."""
+
+    def __init__(
+        self,
+        step: Weighted,
+        weights: Weights,
+        compute: torch.dtype,
+        pooled: bool,
+        of_images: bool,
+    ) -> None:
+        """Take over the layer's weights.
+
+        Args:
+            step: the layer.
+            weights: of the network.
+            compute: precision of the arithmetic.
+            pooled: a pooling follows and belongs to this operation.
+            of_images: its input are the images, which need no gradient.
+        """
+        super().__init__(step, weights, compute)
+        self.pooled, self.of_images = pooled, of_images
+
+    def forward(self, x: torch.Tensor, observe: Observer | None = None) -> torch.Tensor:
+        x = self._convolve(x)
+        if observe:  # scores need the activations from before the pooling
+            observe(self.mask, x.relu_())
+        return (_pool(x)[0] if self.pooled else x).relu_()
+
+    def train_forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.input = x
+        self.output = self._convolve(x)
+        if self.pooled:
+            self.output, self.positions = _pool(self.output)
+        return self.output.relu_()
+
+    def backward(self, gradient: torch.Tensor, rate: float) -> torch.Tensor | None:
+        gradient = _relu_backward(gradient, self.output, 0)
+        if self.pooled:
+            gradient = _unpool(gradient, self.input.shape[2:], self.positions)
+        return self._unconvolve(gradient, self.input, rate, not self.of_images)
+
+
+class NormalisedConvolution(_WithKernel):
+    """A convolution with a ReLU and a batch normalisation after it, as Keras computes it."""
+
+    def __init__(
+        self, step: Weighted, weights: Weights, compute: torch.dtype, of_images: bool
+    ) -> None:
+        super().__init__(step, weights, compute)
+        self.of_images = of_images
+        self.gamma, self.beta = self.of("gamma", step), self.of("beta", step)
+        self.mean, self.variance = self.of("mean", step), self.of("variance", step)
+
+    def forward(self, x: torch.Tensor, observe: Observer | None = None) -> torch.Tensor:
+        x = self._convolve(x).relu_()
+        x, *_ = self._normalise(x, training=False)
+        if observe:
+            observe(self.mask, x)
+        return x
+
+    def train_forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.input = x
+        self.active = self._convolve(x).relu_()
+        before = self.variance.clone()
+        x, *self.of_batch = self._normalise(self.active, training=True)
+        # torch averages the unbiased variance of a batch of n values, Keras the biased one
+        n = self.active.numel() // max(1, len(self.bias))
+        self.variance.sub_((self.variance - NORM_MOMENTUM * before) / n)
+        return x
+
+    def backward(self, gradient: torch.Tensor, rate: float) -> torch.Tensor | None:
+        if len(self.bias) == 0:
+            return torch.zeros_like(self.input)
+        gradient, of_gamma, of_beta = torch.ops.aten.native_batch_norm_backward(
+            gradient, self.active, self.gamma, self.mean, self.variance, *self.of_batch,
+            True, NORM_EPSILON, [True, True, True],
+        )  # fmt: skip
+        self.gamma.add_(of_gamma, alpha=-rate)
+        self.beta.add_(of_beta, alpha=-rate)
+        gradient = _relu_backward(gradient, self.active, 0)
+        return self._unconvolve(gradient, self.input, rate, not self.of_images)
+
+    def _normalise(self, x: torch.Tensor, training: bool) -> tuple[torch.Tensor, ...]:
+        if len(self.bias) == 0:
+            return (x,)
+        return torch.native_batch_norm(
+            x, self.gamma, self.beta, self.mean, self.variance,
+            training, 1 - NORM_MOMENTUM, NORM_EPSILON,
+        )  # fmt: skip
+
+
+class Pooling(Operation):
+    """The largest of 2x2 positions."""
+
+    def forward(self, x: torch.Tensor, observe: Observer | None = None) -> torch.Tensor:
+        return _pool(x)[0]
+
+    def train_forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.size = x.shape[2:]
+        pooled, self.positions = _pool(x)
+        return pooled
+
+    def backward(self, gradient: torch.Tensor, rate: float) -> torch.Tensor:
+        return _unpool(gradient, self.size, self.positions)
+
+
+def _pool(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the largest of 2x2 positions, and where they were."""
+    if x.shape[1] == 0:
+        pooled = x.new_zeros(len(x), 0, x.shape[2] // 2, x.shape[3] // 2)
+        return pooled, pooled
+    return _max_pool(x, *_POOL)
+
+
+def _unpool(gradient: torch.Tensor, size: tuple[int, int], positions: torch.Tensor) -> torch.Tensor:
+    """Return the gradient of x from that of `_pool(x)`; x has the given height and width."""
+    samples, channels = gradient.shape[:2]
+    of_input = gradient.new_empty(samples, *size, channels).permute(0, 3, 1, 2)
+    if channels == 0:
+        return of_input
+    # of x only the shape is asked for: the activations themselves are not kept
+    return _max_pool_backward.grad_input(gradient, of_input, *_POOL, positions, grad_input=of_input)
+
+
+class Averaging(Operation):
+    """The mean over all positions; its output has the precision of the weights."""
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        """Start with the precision of the weights."""
+        super().__init__()
+        self.dtype = dtype
+
+    def forward(self, x: torch.Tensor, observe: Observer | None = None) -> torch.Tensor:
+        return x.mean((2, 3), dtype=self.dtype)
+
+    def train_forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.input = x
+        return self.forward(x)
+
+    def backward(self, gradient: torch.Tensor, rate: float) -> torch.Tensor:
+        height, width = self.input.shape[2:]
+        spread = (gradient / (height * width)).to(self.input.dtype)
+        spread = spread[:, :, None, None].expand(self.input.shape)
+        return channels_last(spread)
+
+
+class Flattening(Operation):
+    """Positions first, channels last: Keras' order; in the precision of the weights."""
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        """Start with the precision of the weights."""
+        super().__init__()
+        self.dtype = dtype
+
+    def forward(self, x: torch.Tensor, observe: Observer | None = None) -> torch.Tensor:
+        return x.permute(0, 2, 3, 1).flatten(1).to(self.dtype)
+
+    def train_forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.input = x
+        return self.forward(x)
+
+    def backward(self, gradient: torch.Tensor, rate: float) -> torch.Tensor:
+        samples, channels, height, width = self.input.shape
+        of_image = gradient.view(samples, height, width, channels).permute(0, 3, 1, 2)
+        return of_image.to(self.input.dtype)
+
+
+class Nodes(_WithKernel):
+    """A fully connected layer, with or without a ReLU; always in the precision of its weights."""
+
+    def __init__(self, step: Weighted, weights: Weights) -> None:
+        """Take over the layer's weights."""
+        super().__init__(step, weights, next(iter(weights.values())).dtype)
+        self.relu = step.layer.relu
+
+    def forward(self, x: torch.Tensor, observe: Observer | None = None) -> torch.Tensor:
+        x = torch.addmm(self.bias, x, self.kernel)
+        x = x.relu_() if self.relu else x
+        if observe and self.mask is not None:
+            observe(self.mask, x)
+        return x
+
+    def train_forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.input, self.output = x, self.forward(x)
+        return self.output
+
+    def backward(self, gradient: torch.Tensor, rate: float) -> torch.Tensor:
+        if self.relu:
+            gradient = _relu_backward(gradient, self.output, 0)
+        of_input = gradient @ self.kernel.T
+        self.kernel.addmm_(self.input.T, gradient, alpha=-rate)
+        self.bias.add_(gradient.sum(0), alpha=-rate)
+        return of_input
+
+
+class Chain(Operation):
+    """Operations one after the other; none at all is the identity."""
+
+    def __init__(self, operations: Sequence[Operation]) -> None:
+        """Take over the operations and their weights."""
+        super().__init__()
+        self.operations = operations
+        for operation in operations:
+            self.weights |= operation.weights
+
+    def forward(self, x: torch.Tensor, observe: Observer | None = None) -> torch.Tensor:
+        for operation in self.operations:
+            x = operation.forward(x, observe)
+        return x
+
+    def train_forward(self, x: torch.Tensor) -> torch.Tensor:
+        for operation in self.operations:
+            x = operation.train_forward(x)
+        return x
+
+    def backward(self, gradient: torch.Tensor | None, rate: float) -> torch.Tensor | None:
+        for operation in reversed(self.operations):
+            gradient = operation.backward(gradient, rate)
+        return gradient
+
+
+class Adding(Operation):
+    """Two paths that are added; a channel that is pruned on one of them is that of the other."""
+
+    def __init__(self, step: Sum, body: Chain, shortcut: Chain) -> None:
+        """Take over the two paths."""
+        super().__init__()
+        self.body, self.shortcut, self.width = body, shortcut, step.width
+        self.weights = body.weights | shortcut.weights
+        device = next(iter(body.weights.values())).device
+        self.body_at, self.shortcut_at = step.body_at.to(device), step.shortcut_at.to(device)
+        self.aligned = len(step.body_at) == len(step.shortcut_at) == step.width
+
+    def forward(self, x: torch.Tensor, observe: Observer | None = None) -> torch.Tensor:
+        return self._add(self.body.forward(x, observe), self.shortcut.forward(x, observe))
+
+    def train_forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self._add(self.body.train_forward(x), self.shortcut.train_forward(x))
+
+    def backward(self, gradient: torch.Tensor, rate: float) -> torch.Tensor:
+        of_body = self._part(gradient, self.body_at)
+        of_shortcut = self._part(gradient, self.shortcut_at)
+        return self.body.backward(of_body, rate) + self.shortcut.backward(of_shortcut, rate)
+
+    def _add(self, body: torch.Tensor, shortcut: torch.Tensor) -> torch.Tensor:
+        if self.aligned:
+            return body + shortcut
+        samples, _, height, width = body.shape
+        total = body.new_zeros(samples, height, width, self.width).permute(0, 3, 1, 2)
+        total.index_add_(1, self.shortcut_at, shortcut)
+        return total.index_add_(1, self.body_at, body)
+
+    def _part(self, gradient: torch.Tensor, channels: torch.Tensor) -> torch.Tensor:
+        if len(channels) == self.width:
+            return gradient
+        return channels_last(gradient.index_select(1, channels))
+
+
+def operations_of(
+    steps: Sequence[Step], weights: Weights, compute: torch.dtype, of_images: bool = True
+) -> Chain:
+    """Return a network's operations, with their own copies of its weights.
+
+    Args:
+        steps: of the network under its masks.
+        weights: of the compacted network, all of one precision.
+        compute: precision of the convolutions.
+        of_images: the first step's input are the images.
+    """
+    dtype = next(iter(weights.values())).dtype
+    operations: list[Operation] = []
+    remaining = list(steps)
+    while remaining:
+        step = remaining.pop(0)
+        first = of_images and not operations
+        match step:
+            case Weighted(layer=Conv(batch_norm=True)):
+                operations.append(NormalisedConvolution(step, weights, compute, first))
+            case Weighted(layer=Conv()):
+                pooled = bool(remaining) and isinstance(remaining[0], MaxPool)
+                if pooled:
+                    remaining.pop(0)
+                operations.append(Convolution(step, weights, compute, pooled, first))
+            case Weighted():
+                operations.append(Nodes(step, weights))
+            case MaxPool():
+                operations.append(Pooling())
+            case GlobalAveragePool():
+                operations.append(Averaging(dtype))
+            case Flatten():
+                operations.append(Flattening(dtype))
+            case Sum():
+                body = operations_of(step.body, weights, compute, first)
+                shortcut = operations_of(step.shortcut, weights, compute, first)
+                operations.append(Adding(step, body, shortcut))
+    return Chain(operations)
