@@ -9,8 +9,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dropnet import metrics
 from dropnet.masks import Masks
-from dropnet.metrics import IMPORTANCE, METRICS
+from dropnet.metrics import METRICS
 from dropnet.networks import Cycle, Network, Results
 from dropnet.pruning import drop_lowest, lowest, prune_iteratively
 from dropnet.randomness import generator
@@ -177,16 +178,20 @@ def test_ties_depend_on_seed_and_cycle_alone():
 
 def test_metrics_order_nodes_as_the_paper_defines_them():
     statistics = {"mean_activation": tensors([[3, 1, 2], [0.5]])}
-    by_name = {name: [s.tolist() for s in f(statistics)] for name, f in IMPORTANCE.items()}
+    by_name = {
+        name: [scores.tolist() for scores in metric.importance(statistics)]
+        for name, metric in METRICS.items()
+    }
     assert by_name["minimum"] == [[3, 1, 2], [0.5]]
     assert by_name["maximum"] == [[-3, -1, -2], [-0.5]]
     assert by_name["random"] == [[0, 0, 0], [0]]
 
 
 def test_every_metric_exists_globally_and_per_layer():
-    assert len(METRICS) == 2 * len(IMPORTANCE)
-    for name, importance in IMPORTANCE.items():
-        assert METRICS[name].importance is METRICS[f"{name}_layer"].importance is importance
+    names = {file.stem for file in Path(metrics.__file__).parent.glob("*.py")} - {"__init__"}
+    assert set(METRICS) == names | {f"{name}_layer" for name in names}
+    for name in names:
+        assert METRICS[name].module == METRICS[f"{name}_layer"].module
         assert (METRICS[name].per_layer, METRICS[f"{name}_layer"].per_layer) == (False, True)
 
 

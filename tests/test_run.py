@@ -6,18 +6,19 @@ import pytest
 import torch
 
 from dropnet.baseline import train_unpruned
+from dropnet.finished import FinishedCycles
 from dropnet.metrics import METRICS
 from dropnet.models import fully_connected
 from dropnet.networks import Results
-from dropnet.run import FinishedCycles, prune
+from dropnet.run import prune
 from dropnet.settings import Settings
 from dropnet.store import load_cycles, load_initial_weights, save_cycles, save_initial_weights
 from dropnet.tables import write_runs
 
 SETTINGS = Settings(
     experiment="FC6-FC5", scale="test", dataset="toy", classes=10, model="FC", widths=(6, 5),
-    prune_fraction=0.3, stop_fraction=0.1, selection="exact", train_images=None, batch_size=16,
-    learning_rate=0.1, max_epochs=3, patience=2,
+    prune_fraction=0.3, stop_fraction=0.1, selection="exact", precision="float32",
+    train_images=None, test_images=None, batch_size=16, learning_rate=0.1, max_epochs=3, patience=2,
 )  # fmt: skip
 SEEDS = [0, 1, 2]
 
@@ -47,6 +48,11 @@ def run(folder, make_task, baseline, method="minimum", made_from="this", log=Non
     return (folder / "runs.csv").read_bytes(), (folder / "networks.safetensors").read_bytes()
 
 
+def kept(folder):
+    """The files of finished cycles."""
+    return list((folder / "cycles").glob("cycle*.safetensors"))
+
+
 def interrupt(monkeypatch, after):
     """Kill the process at the end of the given training cycle, before it is kept."""
     from dropnet import run as module
@@ -68,7 +74,7 @@ def test_resumed_is_uninterrupted_byte_for_byte(tmp_path, make_task, baseline, m
     """Killed in every cycle in turn: same bytes, and no finished cycle is trained again."""
     (tmp_path / "whole").mkdir()
     expected = run(tmp_path / "whole", make_task, baseline, method)
-    cycles = len(list((tmp_path / "whole" / "cycles").iterdir()))
+    cycles = len(kept(tmp_path / "whole"))
     assert cycles >= 4
     (tmp_path / "cut").mkdir()
     trained = []
@@ -97,14 +103,14 @@ def test_cycles_made_from_anything_else_are_not_kept(tmp_path, make_task, baseli
     log = []
     run(tmp_path, make_task, baseline, made_from="this", log=log)
     assert log == ["prepared"]
-    keys = {load_cycles(file)[1]["key"] for file in (tmp_path / "cycles").iterdir()}
+    keys = {load_cycles(file)[1]["key"] for file in kept(tmp_path)}
     assert len(keys) == 1
 
 
 def test_a_half_written_cycle_does_not_count(tmp_path, make_task, baseline):
     """What atomic_path leaves when it is killed is never read."""
     expected = run(tmp_path, make_task, baseline)
-    last = max((tmp_path / "cycles").iterdir(), key=lambda f: int(f.stem.removeprefix("cycle")))
+    last = max(kept(tmp_path), key=lambda f: int(f.stem.removeprefix("cycle")))
     last.rename(last.with_name(f".{last.name}.x.tmp"))
     assert run(tmp_path, make_task, baseline) == expected
 

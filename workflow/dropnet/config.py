@@ -37,6 +37,10 @@ def check(config: Config) -> None:
     if error is not None:
         raise UserError(f"config: {_explain(error)}")
     _known("scale", config["scale"], config["scales"], "a scale")
+    for name, scale in config["scales"].items():
+        for experiment in scale.get("experiments", []):
+            key = f"scales.{name}.experiments"
+            _known(key, experiment, config["experiments"], "an experiment")
     for name, dataset in config["datasets"].items():
         sources.parse(dataset["sources"], f"config: datasets.{name}.sources")
     for name, experiment in config["experiments"].items():
@@ -118,6 +122,8 @@ def _explain(error: ValidationError) -> str:
             return f"{key}: {value!r} is not allowed; allowed: {allowed}{hint}"
         case "pattern" if "sha256" in error.absolute_path:
             return f"{key}: {value!r} is not allowed; allowed: 64 hexadecimal digits"
+        case "pattern" if key == "device":
+            return f"{key}: {value!r} is not allowed; allowed: auto, cpu, cuda, cuda:N"
         case "pattern":
             return f"{key}: the name {value!r} is not allowed; allowed: letters, digits, . _ -"
         case "enum":
@@ -165,8 +171,20 @@ def _protocol(config: Config, scale: str, experiment: str) -> dict[str, Any]:
     chosen = config["experiments"][experiment]
     resolved = dict(config["protocol"]) | {"widths": chosen["widths"]}
     resolved |= {key: value for key, value in chosen.items() if key in resolved}
-    resolved |= config["scales"][scale]
+    resolved |= {k: v for k, v in config["scales"][scale].items() if k != "experiments"}
     return resolved | chosen.get("scales", {}).get(scale, {})
+
+
+def experiments(config: Config, scale: str) -> list[str]:
+    """Return the names of the experiments that a scale has: those it lists, else all."""
+    listed = config["scales"][scale].get("experiments", config["experiments"])
+    return [name for name in config["experiments"] if name in listed]
+
+
+def figures(config: Config, scale: str) -> list[str]:
+    """Return the names of the figures of a scale's experiments."""
+    present = experiments(config, scale)
+    return [name for name, f in config["figures"].items() if f["experiment"] in present]
 
 
 def seed_blocks(config: Config, scale: str, experiment: str) -> list[str]:
@@ -185,11 +203,13 @@ def reductions(config: Config, scale: str, experiment: str) -> str:
         "seeds": "{1} of {0} seeds",
         "widths": "widths {1} instead of {0}",
         "train_images": "the first {1:,} training images",
+        "test_images": "the first {1:,} test images",
         "batch_size": "batches of {1} instead of {0}",
         "learning_rate": "learning rate {1} instead of {0}",
         "max_epochs": "at most {1} of {0} epochs a cycle",
         "patience": "patience {1} instead of {0}",
         "selection": "{1} instead of {0} selection",
+        "precision": "convolutions in {1} instead of {0}",
     }
     changed = [key for key in words if values[key] != paper[key]]
     shown = [

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from dropnet.errors import UserError
+from dropnet.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -186,3 +187,17 @@ def masked_widths(layers: Sequence[Layer]) -> list[int]:
             case Residual(body=body, shortcut=shortcut):
                 widths += masked_widths([*body, *shortcut])
     return widths
+
+
+def layers_of(settings: Settings) -> tuple[Layer, ...]:
+    """Return the layers of an experiment's network."""
+    return MODELS[settings.model](settings.widths, settings.classes)
+
+
+def engine_of(layers: Sequence[Layer]) -> str:
+    """Return the name of the module that trains a network of these layers.
+
+    It is imported when it is needed, so that a job depends on the code of its own engine only.
+    """
+    convolves = any(isinstance(layer, Conv | Residual) for layer in layers)
+    return f"dropnet.training.{'convolutional' if convolves else 'fully_connected'}"

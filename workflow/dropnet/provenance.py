@@ -16,7 +16,7 @@ PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn", "safetensors", "pan
 
 
 def collect(
-    settings: dict[str, Any], inputs: Iterable[str | Path], started: float
+    settings: dict[str, Any], inputs: Iterable[str | Path], started: float, device: str = "cpu"
 ) -> dict[str, Any]:
     """Return the provenance of an artifact, ready to be written as JSON.
 
@@ -24,13 +24,14 @@ def collect(
         settings: all that was configured, resolved.
         inputs: files that were read; their SHA-256 are recorded.
         started: `time.time()` of the start of the job.
+        device: where it ran, "cpu" or the name of a GPU.
     """
     return {
         "settings": settings,
         "inputs": {str(path): checksum(path) for path in inputs},
         "git": git_state(),
         "versions": versions(),
-        "device": "cpu",
+        "device": device,
         "cpu": cpu_model(),
         "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
         "wall_seconds": round(time.time() - started, 1),

@@ -17,8 +17,10 @@ class Settings:
         widths: nodes or filters of each masked layer, in order.
         prune_fraction: share p of the remaining nodes dropped in a cycle, 0 < p <= 1.
         stop_fraction: the run ends with the first cycle at or below this fraction remaining.
-        selection: how a global metric picks what goes, a key of `dropnet.metrics.SELECTIONS`.
+        selection: how a global metric picks what goes, one of `dropnet.metrics.SELECTIONS`.
+        precision: of the convolutions' arithmetic, "float32" or "bfloat16".
         train_images: first N images of the official training order; None takes them all.
+        test_images: first N images of the official test order; None takes them all.
         batch_size: samples in a batch; the last, partial batch is kept.
         learning_rate: of plain SGD.
         max_epochs: upper bound of the epochs in a cycle.
@@ -34,7 +36,9 @@ class Settings:
     prune_fraction: float
     stop_fraction: float
     selection: str
+    precision: str
     train_images: int | None
+    test_images: int | None
     batch_size: int
     learning_rate: float
     max_epochs: int

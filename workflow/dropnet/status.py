@@ -8,7 +8,7 @@ from typing import Any
 
 from dropnet.config import seed_blocks, settings
 from dropnet.metrics import METRICS
-from dropnet.models import MODELS, masked_widths
+from dropnet.models import layers_of, masked_widths
 from dropnet.schedule import remaining_counts
 
 
@@ -41,7 +41,7 @@ def jobs(config: dict[str, Any], scale: str, results: str | Path = "results") ->
                 if method != "baseline":
                     resolved = settings(config, scale, experiment)
                     counts = remaining_counts(
-                        masked_widths(MODELS[resolved.model](resolved.widths, resolved.classes)),
+                        masked_widths(layers_of(resolved)),
                         resolved.prune_fraction,
                         resolved.stop_fraction,
                         METRICS[method].per_layer,

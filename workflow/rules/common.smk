@@ -16,6 +16,7 @@ os.environ |= {"PYTHONPATH": str(WORKFLOW)}
 from dropnet import code_files, config as configuration, status
 from dropnet.errors import exit_on_user_error
 from dropnet.metrics import METRICS
+from dropnet.models import engine_of, layers_of
 
 with exit_on_user_error():
     for file in workflow.configfiles:
@@ -43,9 +44,15 @@ def script_of(rule_name):
     return os.path.relpath(WORKFLOW / "scripts" / f"{rule_name}.py")
 
 
-def code_of(rule_name):
+def code_of(rule_name, modules=()):
     """The package's files that the script of a rule depends on; an edit of one reruns the rule."""
-    return [os.path.relpath(file) for file in code_files.code_of(script_of(rule_name))]
+    files = code_files.code_of(script_of(rule_name), modules)
+    return [os.path.relpath(file) for file in files]
+
+
+def engine_module(wildcards):
+    """The module that trains the networks of an experiment."""
+    return engine_of(layers_of(experiment_settings(wildcards)))
 
 
 def experiment_settings(wildcards):
@@ -73,12 +80,12 @@ def experiment_runs(wildcards):
 
 def all_experiments(scale):
     """The names of the experiments that run at a scale."""
-    return list(config["experiments"])
+    return configuration.experiments(config, scale)
 
 
 def all_figures(scale):
     """The names of the figures that are drawn at a scale."""
-    return list(config["figures"])
+    return configuration.figures(config, scale)
 
 
 def reductions(scale, experiment):

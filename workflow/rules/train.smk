@@ -3,13 +3,14 @@
 #   makes  results/{scale}/{experiment}/baseline/: initial weights and the unpruned cycle, once a seed
 #          results/{scale}/{experiment}/{method}/: the pruning cycles of one method
 # A block of seeds (0-14, say) trains as one stack, in one job with one thread. An interrupted job
-# of prune_network goes on after its last finished cycle, which it keeps in cycles_seeds{seeds}/.
+# goes on after its last finished cycle, or epoch of a long cycle; it keeps them in
+# cycles_seeds{seeds}/.
 
 
 rule train_baseline:
     input:
         script=script_of("train_baseline"),
-        code=code_of("train_baseline"),
+        code=lambda w: code_of("train_baseline", [engine_module(w)]),
         dataset=lambda w: f"results/data/{experiment_settings(w).dataset}.safetensors",
         split=split_file,
     output:
@@ -24,10 +25,15 @@ rule train_baseline:
     threads: 1
     params:
         settings=lambda w: experiment_settings(w).to_json(),
+        # where it is trained makes nothing stale: no comparison of a parameter that asks for `output`
+        device=lambda w, output: config["device"],
+        # not an output: Snakemake removes the outputs of an interrupted job
+        finished="results/{scale}/{experiment}/baseline/cycles_seeds{seeds}",
     message:
         "Train the unpruned {wildcards.experiment} (scale {wildcards.scale}, seeds {wildcards.seeds})"
     shell:
         "python {input.script:q} --settings {params.settings:q} --seeds {wildcards.seeds:q}"
+        " --device {params.device:q} --finished {params.finished:q}"
         " --dataset {input.dataset:q} --split {input.split:q}"
         " --runs {output.runs:q} --initial {output.initial:q} --networks {output.networks:q}"
         " --provenance {output.provenance:q} 2> {log:q}"
@@ -36,7 +42,9 @@ rule train_baseline:
 rule prune_network:
     input:
         script=script_of("prune_network"),
-        code=code_of("prune_network"),
+        code=lambda w: code_of(
+            "prune_network", [engine_module(w), METRICS[w.method].module]
+        ),
         dataset=lambda w: f"results/data/{experiment_settings(w).dataset}.safetensors",
         split=split_file,
         initial="results/{scale}/{experiment}/baseline/initial_seeds{seeds}.safetensors",
@@ -52,12 +60,14 @@ rule prune_network:
     threads: 1
     params:
         settings=lambda w: experiment_settings(w).to_json(),
+        device=lambda w, output: config["device"],
         # not an output: Snakemake removes the outputs of an interrupted job
         finished="results/{scale}/{experiment}/{method}/cycles_seeds{seeds}",
     message:
         "Prune {wildcards.experiment} by {wildcards.method} (scale {wildcards.scale}, seeds {wildcards.seeds})"
     shell:
         "python {input.script:q} --settings {params.settings:q} --method {wildcards.method:q}"
+        " --device {params.device:q}"
         " --dataset {input.dataset:q} --split {input.split:q}"
         " --initial {input.initial:q} --unpruned {input.unpruned:q} --finished {params.finished:q}"
         " --runs {output.runs:q} --networks {output.networks:q}"

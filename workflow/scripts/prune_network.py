@@ -9,12 +9,16 @@ import torch
 from dropnet.artifacts import write_json
 from dropnet.code_files import code_sums
 from dropnet.errors import exit_on_user_error
+from dropnet.finished import FinishedCycles
+from dropnet.metrics import METRICS
+from dropnet.models import engine_of, layers_of
 from dropnet.provenance import collect, versions
-from dropnet.run import FinishedCycles, prune
+from dropnet.run import prune
 from dropnet.settings import Settings
 from dropnet.store import load_cycles, load_initial_weights, save_cycles
 from dropnet.tables import write_runs
 from dropnet.training.data import load_task
+from dropnet.training.device import find_device, name_of
 
 
 def main() -> None:
@@ -22,6 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", type=Settings.from_json, required=True, help="as JSON")
     parser.add_argument("--method", required=True)
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--finished", required=True, help="folder that keeps finished cycles")
     inputs = ("dataset", "split", "initial", "unpruned")
     for file in (*inputs, "runs", "networks", "provenance"):
@@ -33,11 +38,15 @@ def main() -> None:
     (unpruned,), _ = load_cycles(args.unpruned)
     seeds = [network.seed for network in unpruned.networks]
     settings = json.loads(args.settings.to_json())
-    provenance = collect(settings, [getattr(args, name) for name in inputs], started)
+    device = find_device(args.device)
+    files = [getattr(args, name) for name in inputs]
+    provenance = collect(settings, files, started, name_of(device))
+    modules = [engine_of(layers_of(args.settings)), METRICS[args.method].module]
     made_from = {
         "settings": settings,
         "method": args.method,
-        "code": code_sums(__file__),
+        "device": name_of(device),
+        "code": code_sums(__file__, modules),
         "inputs": list(provenance["inputs"].values()),
         "versions": versions(),
     }
@@ -45,7 +54,7 @@ def main() -> None:
     cycles = prune(
         args.settings,
         args.method,
-        lambda: load_task(args.settings, args.dataset, args.split),
+        lambda: load_task(args.settings, args.dataset, args.split, device),
         load_initial_weights(args.initial, seeds),
         unpruned,
         finished,

@@ -6,18 +6,18 @@ import torch
 
 from dropnet.artifacts import load_tensors
 from dropnet.data.dataset import Dataset
-from dropnet.models import MODELS
+from dropnet.models import layers_of
 from dropnet.settings import Settings
 from dropnet.training.engines import make_task
-from dropnet.training.task import BaseTask as Task
+from dropnet.training.task import BaseTask
 
 
 def load_task(
     settings: Settings,
     dataset: str | Path,
     split: str | Path,
-    dtype: torch.dtype = torch.float32,
-) -> Task:
+    device: torch.device,
+) -> BaseTask:
     """Read a data set and the indices of its split, and prepare them for training."""
     data = Dataset.load(dataset)
     indices, _ = load_tensors(split)
@@ -25,9 +25,10 @@ def load_task(
     return make_task(
         train=(data.train_images[train], data.train_labels[train]),
         validation=(data.train_images[validation], data.train_labels[validation]),
-        test=(data.test_images, data.test_labels),
-        layers=MODELS[settings.model](settings.widths, settings.classes),
+        test=(data.test_images[: settings.test_images], data.test_labels[: settings.test_images]),
+        layers=layers_of(settings),
         batch_size=settings.batch_size,
         learning_rate=settings.learning_rate,
-        dtype=dtype,
+        compute=getattr(torch, settings.precision),
+        device=device,
     )

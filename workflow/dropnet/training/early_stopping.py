@@ -9,11 +9,11 @@ class EarlyStopping:
     Nothing is restored: the weights of the last epoch are the result.
     """
 
-    def __init__(self, patience: int) -> None:
-        """Start before the first epoch."""
+    def __init__(self, patience: int, lowest: float = math.inf, epochs_without: int = 0) -> None:
+        """Start before the first epoch, or with the lowest loss so far and the epochs since."""
         self.patience = patience
-        self.lowest = math.inf
-        self.epochs_without = 0
+        self.lowest = lowest
+        self.epochs_without = epochs_without
 
     def stops_after(self, val_loss: float) -> bool:
         """Take in an epoch's validation loss and say whether training stops after it."""

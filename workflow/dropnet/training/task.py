@@ -1,14 +1,41 @@
 """What the tasks of all engines have in common."""
 
 from collections.abc import Sequence
+from typing import Any, Protocol
 
 import torch
 
 from dropnet.masks import Masks
 from dropnet.models import Layer
+from dropnet.networks import Weights
 from dropnet.structure import Step, steps_of
 
 Split = tuple[torch.Tensor, torch.Tensor]
+
+
+class Stack(Protocol):
+    """Networks that are trained side by side for the same epochs.
+
+    Attributes:
+        size: number of networks.
+    """
+
+    size: int
+
+    def weights(self) -> list[dict[str, torch.Tensor]]:
+        """Return copies of the current weights of each network at its own size."""
+
+    def train_epoch(self) -> tuple[list[float], list[float]]:
+        """Train one epoch and return each network's mean loss and accuracy over it.
+
+        Both are Keras' running means: every batch counts as it was before its own update.
+        """
+
+    def evaluate(self, samples: Any) -> tuple[list[float], list[float]]:
+        """Return each network's mean loss and accuracy on the samples."""
+
+    def statistics(self, samples: Any) -> list[dict[str, list[torch.Tensor]]]:
+        """Return each network's statistics over the samples, as `dropnet.metrics` names them."""
 
 
 class BaseTask:
@@ -22,7 +49,14 @@ class BaseTask:
         dtype: precision of the weights, and of all sums.
         compute: precision of the convolutions.
         device: where the networks are trained.
+        train: the training split, in the order of the batches of every epoch.
+        validation: the validation split.
+        test: the test set.
     """
+
+    train: Any
+    validation: Any
+    test: Any
 
     def __init__(
         self,
@@ -49,6 +83,10 @@ class BaseTask:
     def steps(self, masks: Masks | None = None) -> tuple[Step, ...]:
         """Return the steps of the network under its masks."""
         return steps_of(self.layers, self.image_shape, masks)
+
+    def stack(self, weights: Sequence[Weights], masks: Sequence[Masks]) -> Stack:
+        """Return networks with the given (compacted) weights."""
+        raise NotImplementedError
 
     def zeros(self, *shape: int, dtype: torch.dtype | None = None) -> torch.Tensor:
         """Return zeros where the networks are trained, in the precision of the weights."""

@@ -3,11 +3,12 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from dropnet.masks import Masks
 from dropnet.networks import Cycle, Network, Results, Weights
 from dropnet.training.early_stopping import EarlyStopping
-from dropnet.training.task import BaseTask as Task
+from dropnet.training.task import BaseTask, Stack
 
 
 @dataclass(frozen=True)
@@ -17,16 +18,46 @@ class Epoch:
     Attributes:
         number: of the epoch, from 1.
         training: how many networks were trained in it.
-        val_loss: the lowest validation loss among them.
     """
 
     number: int
     training: int
-    val_loss: float
+
+
+@dataclass(frozen=True)
+class Progression:
+    """All that training has to know of its past; one entry a network, but for `active`.
+
+    Attributes:
+        weights: after its last epoch.
+        active: the networks that are still trained, in the order of the stack.
+        epochs: that it was trained.
+        last_epoch: training accuracy and loss, validation accuracy and loss of its last epoch.
+        stoppings: lowest validation loss so far, and epochs since.
+    """
+
+    weights: Sequence[Weights]
+    active: Sequence[int]
+    epochs: Sequence[int]
+    last_epoch: Sequence[tuple[float, ...]]
+    stoppings: Sequence[tuple[float, int]]
+
+
+class Checkpoint(Protocol):
+    """Keeps the progression of a cycle, so that an interrupted one goes on from there."""
+
+    def load(self) -> Progression | None:
+        """Return the progression kept, if there is one."""
+
+    def due(self) -> bool:
+        """Say whether the next progression should be kept."""
+
+    def save(self, state: Progression) -> None:
+        """Keep a progression."""
 
 
 def train_cycle(
-    task: Task,
+    task: BaseTask,
     number: int,
     seeds: Sequence[int],
     masks: Sequence[Masks],
@@ -34,6 +65,7 @@ def train_cycle(
     max_epochs: int,
     patience: int,
     after_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    checkpoint: Checkpoint | None = None,
 ) -> Cycle:
     """Train one pruning cycle of a stack of networks, from the weights given.
 
@@ -49,38 +81,49 @@ def train_cycle(
         max_epochs: upper bound of the epochs.
         patience: of the early stopping.
         after_epoch: is told how it goes.
+        checkpoint: where the epochs of an earlier attempt are found, and those of this one kept.
     """
-    trained: dict[int, Weights] = {}
-    last_epoch: dict[int, tuple[float, ...]] = {}
-    epochs = dict.fromkeys(range(len(seeds)), 0)
-    stoppings = [EarlyStopping(patience) for _ in seeds]
-    active = list(range(len(seeds)))
-    stack = task.stack(weights, masks)
-    for epoch in range(1, max_epochs + 1):
+    count = len(seeds)
+    state = checkpoint.load() if checkpoint else None
+    if state is None:
+        state = Progression(
+            weights, range(count), [0] * count, [()] * count, [(math.inf, 0)] * count
+        )
+    current = list(state.weights)
+    active, epochs = list(state.active), list(state.epochs)
+    last_epoch = list(state.last_epoch)
+    stoppings = [EarlyStopping(patience, *past) for past in state.stoppings]
+
+    def stacked() -> Stack:
+        return task.stack([current[n] for n in active], [masks[n] for n in active])
+
+    stack = stacked() if active else None
+    while active:
+        epoch = epochs[active[0]] + 1
         train_losses, train_accuracies = stack.train_epoch()
         val_losses, val_accuracies = stack.evaluate(task.validation)
-        after_epoch(Epoch(epoch, len(active), min(val_losses)))
+        after_epoch(Epoch(epoch, len(active)))
         going_on = []
         measured = zip(train_accuracies, train_losses, val_accuracies, val_losses, strict=True)
         for network, numbers in zip(active, measured, strict=True):
             last_epoch[network], epochs[network] = numbers, epoch
             _, train_loss, _, val_loss = numbers
             finite = math.isfinite(train_loss) and math.isfinite(val_loss)
-            if finite and not stoppings[network].stops_after(val_loss):
+            if finite and not stoppings[network].stops_after(val_loss) and epoch < max_epochs:
                 going_on.append(network)
-        if len(going_on) < len(active) or epoch == max_epochs:
-            current = dict(zip(active, stack.weights(), strict=True))
-            trained |= current
-            if not going_on:
-                break
-            if len(going_on) < len(active):
-                stack = task.stack(
-                    [current[network] for network in going_on],
-                    [masks[network] for network in going_on],
-                )
-                active = going_on
+        some_left = len(going_on) < len(active)
+        keep = checkpoint is not None and checkpoint.due()
+        if some_left or keep:
+            for network, own in zip(active, stack.weights(), strict=True):
+                current[network] = own
+        if some_left:
+            active = going_on
+            stack = stacked() if active else None
+        if keep:
+            past = [(stopping.lowest, stopping.epochs_without) for stopping in stoppings]
+            checkpoint.save(Progression(current, active, epochs, last_epoch, past))
 
-    finished = task.stack([trained[n] for n in range(len(seeds))], masks)
+    finished = task.stack(current, masks)
     test_losses, test_accuracies = finished.evaluate(task.test)
     statistics = finished.statistics(task.train)
     return Cycle(
@@ -89,10 +132,10 @@ def train_cycle(
             Network(
                 seed=seeds[n],
                 masks=masks[n],
-                weights=trained[n],
+                weights=current[n],
                 statistics=statistics[n],
                 results=Results(*last_epoch[n], test_accuracies[n], test_losses[n], epochs[n]),
             )
-            for n in range(len(seeds))
+            for n in range(count)
         ],
     )

@@ -1,0 +1,10 @@
+"""Nodes with the highest mean activation go first (Section 4.1)."""
+
+import torch
+
+from dropnet.metrics import Statistics
+
+
+def importance(statistics: Statistics) -> list[torch.Tensor]:
+    """Return -E."""
+    return [-score for score in statistics["mean_activation"]]

@@ -1,0 +1,10 @@
+"""DropNet's own metric: nodes with the lowest mean activation go first (Section 3)."""
+
+import torch
+
+from dropnet.metrics import Statistics
+
+
+def importance(statistics: Statistics) -> list[torch.Tensor]:
+    """Return E itself."""
+    return list(statistics["mean_activation"])
