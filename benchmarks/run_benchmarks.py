@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import chain
@@ -35,16 +35,19 @@ from common import (  # noqa: E402
     sweep_networks,
     training_flops,
 )
+from conv_parts import measure_conv, print_conv  # noqa: E402
 from dropnet.artifacts import write_json  # noqa: E402
 from dropnet.errors import UserError, exit_on_user_error  # noqa: E402
 from dropnet.provenance import cpu_model, git_state, versions  # noqa: E402
 from dropnet.settings import Settings  # noqa: E402
 from processes import REPOSITORY, Process, run  # noqa: E402
+from report import announce, cpu_per_wall, print_table, show, spread, tell, walls  # noqa: E402
 
-PARTS = ("speed", "step", "memory", "parity")
+PARTS = ("speed", "step", "memory", "parity", "conv")
 SIDES = ("ours", "keras", "pytorch")
 DATA = REPOSITORY / "results/data"
 DATASET, SPLIT = "MNIST.safetensors", "MNIST_split_all.safetensors"
+COLOURS, COLOUR_SPLIT = "CIFAR-10.safetensors", "CIFAR-10_split_all.safetensors"
 SCRIPTS = {"ours": "ours.py", "keras": "keras_reference.py", "pytorch": "pytorch_reference.py"}
 MEMORY_LIMIT = 2e9  # bytes
 CYCLES_PER_SAMPLE = 15  # of our sweep, between two samples of the others
@@ -354,7 +357,12 @@ def job_options(folder: Path, seeds: int) -> dict[str, dict[str, str | Path]]:
     """The command line options of each job, in the order in which they run."""
     initial, unpruned = folder / "initial.safetensors", folder / "unpruned.safetensors"
     return {
-        "train_baseline": {"seeds": f"0-{seeds - 1}", "initial": initial, "networks": unpruned},
+        "train_baseline": {
+            "seeds": f"0-{seeds - 1}",
+            "initial": initial,
+            "networks": unpruned,
+            "finished": folder / "epochs",
+        },
         "prune_network": {
             "method": "minimum",
             "initial": initial,
@@ -441,63 +449,6 @@ def print_parity(rows: Sequence[dict[str, Any]]) -> None:
     )
 
 
-# --- numbers and tables ------------------------------------------------------------------------
-
-
-def walls(samples: Iterable[dict[str, float]]) -> list[float]:
-    """The wall time of each."""
-    return [sample["wall_s"] for sample in samples]
-
-
-def cpu_per_wall(samples: Iterable[dict[str, float]]) -> float:
-    """CPU time / wall time: below 1 where a side waits, for itself or for others on the core."""
-    listed = list(samples)
-    return sum(sample["cpu_s"] for sample in listed) / sum(walls(listed))
-
-
-def spread(values: Iterable[float]) -> dict[str, float]:
-    """Median, smallest and largest of `values`, and how many there are."""
-    listed = list(values)
-    return {"median": median(listed), "min": min(listed), "max": max(listed), "n": len(listed)}
-
-
-def show(value: dict[str, float], scale: float = 1) -> str:
-    """A spread as text, to three digits."""
-    middle, low, high = (three_digits(value[key] * scale) for key in ("median", "min", "max"))
-    return middle if value["n"] == 1 else f"{middle} ({low}-{high})"
-
-
-def three_digits(value: float) -> str:
-    """`value` to three significant digits, without an exponent.
-
-    >>> three_digits(1234.5), three_digits(0.01234)
-    ('1,234', '0.0123')
-    """
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:#.3g}"
-
-
-def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Columns as wide as their widest entry."""
-    lines = [head, *rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    for line in lines:
-        print(
-            "  " + "  ".join(f"{text:<{w}}" for text, w in zip(line, widths, strict=True)).rstrip()
-        )
-
-
-def tell(message: str) -> None:
-    """Progress, on standard error."""
-    print(message, file=sys.stderr, flush=True)
-
-
-def announce(message: str, count: int) -> Iterable[int]:
-    """Count to `count`, telling each step."""
-    for number in range(count):
-        tell(f"{message} {number + 1} of {count}")
-        yield number
-
-
 # --- the run -----------------------------------------------------------------------------------
 
 MEASURES: dict[str, tuple[Callable[[Bench], Any], Callable[[Any], None]]] = {
@@ -505,6 +456,7 @@ MEASURES: dict[str, tuple[Callable[[Bench], Any], Callable[[Any], None]]] = {
     "step": (measure_step, print_step),
     "memory": (measure_memory, print_memory),
     "parity": (measure_parity, print_parity),
+    "conv": (measure_conv, print_conv),
 }
 
 
@@ -518,7 +470,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=1, help="epochs per network of the sweep")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)))
-    parser.add_argument("--data", type=Path, default=DATA, help="a folder of MNIST artifacts")
+    parser.add_argument("--data", type=Path, default=DATA, help="a folder of the data sets")
     parser.add_argument("--out", type=Path, default=REPOSITORY / "results/benchmarks/bench.json")
     parser.add_argument(
         "--keras-python",
@@ -552,8 +504,8 @@ def refuse_impossible(options: argparse.Namespace) -> None:
             f"no Keras at {options.keras_python}: make a venv with tensorflow-cpu there, give "
             "another with --keras-python, or leave it out with --sides ours,pytorch"
         )
-    if {"step", "memory"} & set(options.only) and "ours" not in options.sides:
-        raise UserError("--only step and --only memory measure ours, which --sides leaves out")
+    if {"step", "memory", "conv"} & set(options.only) and "ours" not in options.sides:
+        raise UserError("--only step, memory or conv measures ours, which --sides leaves out")
     if "parity" in options.only and len(set(options.sides)) < 2:
         raise UserError("--only parity needs two sides to compare, e.g. --sides ours,keras")
     if options.core not in os.sched_getaffinity(0):
@@ -565,17 +517,18 @@ def refuse_impossible(options: argparse.Namespace) -> None:
 
 
 def make_missing_data(data: Path) -> None:
-    """Let the workflow make MNIST and its split; in a folder of the user's own, they must exist."""
-    missing = [file for file in (data / DATASET, data / SPLIT) if not file.is_file()]
+    """Let the workflow make the data sets; in a folder of the user's own, they must exist."""
+    files = (data / name for name in (DATASET, SPLIT, COLOURS, COLOUR_SPLIT))
+    missing = [file for file in files if not file.is_file()]
     if missing and data != DATA:
         raise UserError(f"no {missing[0]}; the workflow's own data are used without --data")
     if missing:
-        tell("making the data set")
+        tell("making the data sets")
         targets = [file.relative_to(REPOSITORY) for file in missing]
         command = [sys.executable, "-m", "snakemake", "--quiet", "--cores", "1", *targets]
         environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
         if subprocess.run(command, cwd=REPOSITORY, env=environment, check=False).returncode != 0:
-            raise UserError("the workflow could not make the data set: see its messages above")
+            raise UserError("the workflow could not make the data sets: see its messages above")
 
 
 def write_arrays(data: Path, target: Path, quick: bool) -> dict[str, int]:

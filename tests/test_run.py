@@ -1,19 +1,26 @@
 """Interrupted runs go on with the same bytes, and nothing stale is ever kept."""
 
+import contextlib
 import json
 
 import pytest
 import torch
 
+from conftest import make_images
 from dropnet.baseline import train_unpruned
-from dropnet.finished import FinishedCycles
+from dropnet.errors import UserError
+from dropnet.finished import Checkpoint, FinishedCycles
+from dropnet.masks import Masks
 from dropnet.metrics import METRICS
-from dropnet.models import fully_connected
+from dropnet.models import MODELS, fully_connected, masked_widths
 from dropnet.networks import Results
 from dropnet.run import prune
 from dropnet.settings import Settings
 from dropnet.store import load_cycles, load_initial_weights, save_cycles, save_initial_weights
 from dropnet.tables import write_runs
+from dropnet.training.engines import make_task as make_task_of
+from dropnet.training.train import Progression, train_cycle
+from dropnet.weights import initial_weights
 
 SETTINGS = Settings(
     experiment="FC6-FC5", scale="test", dataset="toy", classes=10, model="FC", widths=(6, 5),
@@ -205,3 +212,115 @@ def test_a_diverged_network_is_written_and_warned_about(tmp_path, baseline, capl
     assert "seed 0 diverged" not in caplog.text
     write_runs(tmp_path / "runs.csv", SETTINGS, "minimum", [cycle])
     assert (tmp_path / "runs.csv").read_text().splitlines()[2].split(",")[8] == "nan"
+
+
+# --- epochs, and other processes ------------------------------------------------------------------
+
+
+class Dying:
+    """A checkpoint that kills the process after some epochs were kept."""
+
+    def __init__(self, checkpoint, epochs):
+        self.checkpoint, self.left = checkpoint, epochs
+
+    def load(self):
+        return self.checkpoint.load()
+
+    def due(self):
+        return True
+
+    def save(self, state):
+        self.checkpoint.save(state)
+        self.left -= 1
+        if self.left == 0:
+            raise Killed
+
+
+NARROW = {"FC": ([6, 5], 6), "Conv": ([3, 4], 6), "VGG19": ([2, 2, 2, 3, 3], 32)}
+
+
+@pytest.mark.parametrize("model", NARROW)
+def test_a_cycle_killed_after_every_epoch_is_the_same_and_repeats_none(tmp_path, model):
+    """Networks that stop at different epochs; weights, moving averages, stopping: all go on."""
+    widths, side = NARROW[model]
+    splits = [make_images(count, seed, side) for seed, count in enumerate((64, 40, 30))]
+    task = make_task_of(*splits, MODELS[model](widths, 10), 16, 1.0)
+    seeds = [0, 1, 2]
+    masks = [Masks.full(masked_widths(task.layers)) for _ in seeds]
+    weights = [initial_weights(task.steps(), seed) for seed in seeds]
+
+    def train(checkpoint=None, log=None):
+        return train_cycle(
+            task, 0, seeds, masks, weights, 7, 1,
+            after_epoch=lambda epoch: log is None or log.append(epoch.number),
+            checkpoint=checkpoint,
+        )  # fmt: skip
+
+    whole, told = [], []
+    expected = train(log=whole)
+    save_cycles(tmp_path / "expected", [expected])
+    assert len({network.results.epochs for network in expected.networks}) > 1
+    finished = FinishedCycles(tmp_path / "cycles", "this")
+    for _ in whole:
+        with contextlib.suppress(Killed):
+            train(Dying(finished.checkpoint(0, masks), 1), told)
+    save_cycles(tmp_path / "got", [train(finished.checkpoint(0, masks), told)])
+    assert (tmp_path / "got").read_bytes() == (tmp_path / "expected").read_bytes()
+    assert told == whole == list(range(1, len(whole) + 1))
+
+
+def test_epochs_of_other_masks_or_code_are_not_gone_on_from(tmp_path):
+    masks = [Masks.full([3, 3])]
+    finished = FinishedCycles(tmp_path, "this")
+    state = Progression([{"w": torch.ones(2)}], [0], [4], [(0.5, 1.0, 0.5, 1.0)], [(1.0, 2)])
+    finished.checkpoint(1, masks).save(state)
+    again = finished.checkpoint(1, masks).load()
+    assert (again.active, again.epochs, again.last_epoch) == ([0], [4], [(0.5, 1.0, 0.5, 1.0)])
+    assert torch.equal(again.weights[0]["w"], torch.ones(2))
+    fewer = [masks[0].drop([torch.tensor([0]), torch.tensor([], dtype=torch.int64)])]
+    assert finished.checkpoint(1, fewer).load() is None
+    finished.close()
+    finished.checkpoint(1, masks).save(state)
+    assert FinishedCycles(tmp_path, "that").checkpoint(1, masks).load() is None
+
+
+def test_a_finished_cycle_needs_its_epochs_no_more(tmp_path, make_task, baseline, monkeypatch):
+    monkeypatch.setattr("dropnet.finished.SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    run(tmp_path, make_task, baseline)
+    assert len(kept(tmp_path)) >= 4
+    assert list((tmp_path / "cycles").glob("epochs*")) == []
+
+
+def test_two_processes_do_not_do_the_same_job(tmp_path, monkeypatch):
+    """As when Snakemake was killed, its job was not, and Snakemake is started again."""
+    monkeypatch.setattr("dropnet.finished.SECONDS_TO_WAIT", 0.3)
+    first = FinishedCycles(tmp_path, "this")
+    with pytest.raises(UserError, match=r"another process \(.*, process \d+\) works on this job"):
+        FinishedCycles(tmp_path, "this")
+    first.close()
+    FinishedCycles(tmp_path, "this").close()
+
+
+def test_an_interrupted_baseline_goes_on_too(tmp_path, make_task, monkeypatch):
+    task = make_task(dtype=torch.float32)
+    monkeypatch.setattr("dropnet.finished.SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    _, expected = train_unpruned(SETTINGS, SEEDS, task, "baseline")
+    save_cycles(tmp_path / "expected", [expected])
+    original, saves = Checkpoint.save, []
+
+    def save(self, state):
+        original(self, state)
+        saves.append(list(state.epochs))
+        if len(saves) == 2:
+            raise Killed
+
+    monkeypatch.setattr(Checkpoint, "save", save)
+    finished = FinishedCycles(tmp_path / "cycles", "this")
+    with pytest.raises(Killed):
+        train_unpruned(SETTINGS, SEEDS, task, "baseline", finished)
+    _, got = train_unpruned(SETTINGS, SEEDS, task, "baseline", finished)
+    save_cycles(tmp_path / "got", [got])
+    assert (tmp_path / "got").read_bytes() == (tmp_path / "expected").read_bytes()
+    assert [max(epochs) for epochs in saves] == [1, 2, 3]
+    assert train_unpruned(SETTINGS, SEEDS, task, "baseline", finished)[1].number == 0
+    assert len(saves) == 3
