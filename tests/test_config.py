@@ -1,8 +1,10 @@
 """The configuration: the shipped one is right, and every mistake is one clear line."""
 
 import copy
+import csv
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,9 @@ from hypothesis import strategies as st
 from dropnet import code_files
 from dropnet import config as configuration
 from dropnet.errors import UserError
+from dropnet.metrics import METRICS
+from dropnet.models import layers_of, masked_widths
+from dropnet.schedule import remaining_counts
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -179,7 +184,59 @@ def test_the_paper_scale_is_the_paper_and_any_other_says_what_it_reduces():
         "3 of 15 seeds, the first 10,000 training images, at most 10 of 100 epochs a cycle"
     )
     own = changed((*EXPERIMENT, "patience"), 10)
-    assert configuration.reductions(own, "paper", "FC40-FC40") == ""
+    assert configuration.reductions(own, "paper", "FC40-FC40") == "patience 10 instead of 5"
+    own = changed(("protocol", "max_epochs"), 20)  # an edit of the protocol is not the paper's
+    assert configuration.reductions(own, "paper", "FC40-FC40") == (
+        "at most 20 of 100 epochs a cycle"
+    )
+    own = changed(("scales", "paper", "seeds"), 30)
+    assert configuration.reductions(own, "paper", "FC40-FC40") == "30 instead of 15 seeds"
+    assert configuration.reductions(SHIPPED, "paper", "FC40-FC40-notebook") == (
+        "notebook instead of exact selection"
+    )
+
+
+def test_the_paper_scale_is_the_papers_protocol_for_every_experiment_of_the_paper():
+    named = yaml.safe_load(configuration.PAPER_PROTOCOL.read_text())["widths"]
+    assert set(named) <= set(SHIPPED["experiments"])
+    for experiment in named:
+        assert configuration.reductions(SHIPPED, "paper", experiment) == ""
+
+
+def test_configured_figures_are_the_papers():
+    """Each figure's experiment goes through the fractions that the paper plots for it."""
+    curves = defaultdict(list)
+    for row in csv.DictReader((ROOT / "workflow/reference/paper_curves.csv").open()):
+        curves[row["figure"], row["method"]].append(int(row["units_remaining"]))
+        assert row["figure"] not in SHIPPED["figures"] or (
+            SHIPPED["figures"][row["figure"]]["experiment"],
+            SHIPPED["figures"][row["figure"]]["shows"],
+        ) == (row["experiment"], f"{row['split']}_accuracy")
+    checked = 0
+    for (figure, method), counts in curves.items():
+        if figure in SHIPPED["figures"]:
+            settings = configuration.settings(
+                SHIPPED, "paper", SHIPPED["figures"][figure]["experiment"]
+            )
+            assert counts == remaining_counts(
+                masked_widths(layers_of(settings)),
+                settings.prune_fraction,
+                settings.stop_fraction,
+                METRICS[method].per_layer,
+            )
+            checked += 1
+    assert checked >= 6 * 20
+
+
+def test_a_scale_may_have_some_of_the_experiments():
+    assert configuration.experiments(SHIPPED, "paper") == list(SHIPPED["experiments"])
+    few = changed(("scales", "preview", "experiments"), ["FC40-FC20"])
+    assert configuration.experiments(few, "preview") == ["FC40-FC20"]
+    figures = configuration.figures(few, "preview")
+    assert figures == ["fig05", "fig05_train", "fig05_val", "fig05_epochs"]
+    wrong = changed(("scales", "preview", "experiments"), ["FC40-FC2O"])
+    with pytest.raises(UserError, match=r"'FC40-FC2O' is not an experiment \(did you mean 'FC40"):
+        configuration.check(wrong)
 
 
 @pytest.mark.parametrize("script", sorted((ROOT / "workflow/scripts").glob("*.py")), ids=str)

@@ -49,7 +49,7 @@ def make_face(**changes):
         "reductions": REDUCED,
         "shows": "test_accuracy",
     }
-    return Face(**face | changes)
+    return Face(**face | {"note": "Not evidence"} | changes)
 
 
 def words(figure):
@@ -277,7 +277,9 @@ def test_faces_are_checked():
     with pytest.raises(UserError, match="unexpected keyword argument 'titel'"):
         Face.from_json('{"titel": "x"}')
     with pytest.raises(UserError, match="'accuracy' is unknown; allowed: train_accuracy"):
-        Face.from_json('{"title": "t", "scale": "s", "reductions": "", "shows": "accuracy"}')
+        Face.from_json(
+            '{"title": "t", "scale": "s", "reductions": "", "note": "", "shows": "accuracy"}'
+        )
 
 
 # ------------------------------------------------------------------------------- files

@@ -20,6 +20,7 @@ from dropnet.settings import Settings
 from dropnet.tables import QUANTITIES
 
 SCHEMA = WORKFLOW / "schemas" / "config.schema.yaml"
+PAPER_PROTOCOL = WORKFLOW / "reference" / "protocol.yaml"
 Config = Mapping[str, Any]
 
 
@@ -171,7 +172,7 @@ def _protocol(config: Config, scale: str, experiment: str) -> dict[str, Any]:
     chosen = config["experiments"][experiment]
     resolved = dict(config["protocol"]) | {"widths": chosen["widths"]}
     resolved |= {key: value for key, value in chosen.items() if key in resolved}
-    resolved |= {k: v for k, v in config["scales"][scale].items() if k != "experiments"}
+    resolved |= {k: v for k, v in config["scales"][scale].items() if k in resolved}
     return resolved | chosen.get("scales", {}).get(scale, {})
 
 
@@ -195,28 +196,46 @@ def seed_blocks(config: Config, scale: str, experiment: str) -> list[str]:
 
 
 def reductions(config: Config, scale: str, experiment: str) -> str:
-    """Return in words how an experiment at a scale differs from the paper's protocol, or ''."""
+    """Return in words how an experiment at a scale differs from the paper's protocol, or ''.
+
+    The paper's values are those of workflow/reference/protocol.yaml, whatever is configured.
+    """
     values = _protocol(config, scale, experiment)
-    chosen = config["experiments"][experiment]
-    paper = config["protocol"] | {key: chosen[key] for key in chosen if key in values}
+    reference = _paper()
+    widths = reference["widths"].get(experiment, config["experiments"][experiment]["widths"])
+    paper = reference["protocol"] | {"widths": widths}
     words = {
-        "seeds": "{1} of {0} seeds",
-        "widths": "widths {1} instead of {0}",
-        "train_images": "the first {1:,} training images",
-        "test_images": "the first {1:,} test images",
-        "batch_size": "batches of {1} instead of {0}",
-        "learning_rate": "learning rate {1} instead of {0}",
-        "max_epochs": "at most {1} of {0} epochs a cycle",
-        "patience": "patience {1} instead of {0}",
-        "selection": "{1} instead of {0} selection",
-        "precision": "convolutions in {1} instead of {0}",
+        "seeds": ("{1} of {0} seeds", "{1} instead of {0} seeds"),
+        "widths": ("widths {1} instead of {0}",),
+        "train_images": ("the first {1:,} training images",),
+        "test_images": ("the first {1:,} test images",),
+        "batch_size": ("batches of {1} instead of {0}",),
+        "learning_rate": ("learning rate {1} instead of {0}",),
+        "max_epochs": (
+            "at most {1} of {0} epochs a cycle",
+            "at most {1} instead of {0} epochs a cycle",
+        ),
+        "patience": ("patience {1} instead of {0}",),
+        "selection": ("{1} instead of {0} selection",),
+        "precision": ("convolutions in {1} instead of {0}",),
     }
-    changed = [key for key in words if values[key] != paper[key]]
-    shown = [
-        ["-".join(map(str, v)) if isinstance(v, list) else v for v in (paper[key], values[key])]
-        for key in changed
-    ]
-    return ", ".join(words[key].format(*pair) for key, pair in zip(changed, shown, strict=True))
+    said = []
+    for key, (less, *more) in words.items():
+        pair = paper[key], values[key]
+        if pair[0] != pair[1]:
+            shown = ["-".join(map(str, v)) if isinstance(v, list) else v for v in pair]
+            said.append((more[0] if more and pair[1] > pair[0] else less).format(*shown))
+    return ", ".join(said)
+
+
+def note(config: Config, scale: str) -> str:
+    """Return what is said of a scale's results where they are not by the paper's protocol."""
+    return config["scales"][scale].get("note", "Not the paper's protocol")
+
+
+@cache
+def _paper() -> Config:
+    return yaml.safe_load(PAPER_PROTOCOL.read_text(encoding="utf-8"))
 
 
 class _Loader(yaml.SafeLoader):

@@ -123,7 +123,8 @@ class Face:
     Attributes:
         title: as in the configuration.
         scale: name of the scale, e.g. "preview".
-        reductions: what was reduced relative to the paper's protocol, in words; "" for nothing.
+        reductions: how the runs differ from the paper's protocol, in words; "" for not at all.
+        note: what is said of that, e.g. "Not evidence".
         shows: the quantity, a key of `dropnet.tables.QUANTITIES`.
         unit: what is dropped, "nodes" or "filters".
     """
@@ -131,6 +132,7 @@ class Face:
     title: str
     scale: str
     reductions: str
+    note: str
     shows: str
     unit: str = "nodes"
 
@@ -184,7 +186,7 @@ def notes(curve: pd.DataFrame, face: Face) -> tuple[str, str]:
     if (curve["fraction_remaining"] == 0).any():
         what += f" Networks without {face.unit} are not drawn."
     if face.reductions:
-        return what, f"Scale {face.scale}: {face.reductions}. Not evidence."
+        return what, f"Scale {face.scale}: {face.reductions}. {face.note}."
     return what, f"Scale {face.scale}: the paper's protocol."
 
 

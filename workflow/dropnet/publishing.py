@@ -1,65 +1,93 @@
 """published/<scale>/: the committed copy of a finished run, with where it comes from.
 
-Only results that are complete, of the present configuration and of one committed state of the code
-are copied. All paths are relative to the project's folder, the working directory.
+Only experiments that are complete, of the present configuration and of one committed state of the
+code are copied. All paths are relative to the project's folder, the working directory.
 """
 
 import json
 import shutil
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dropnet import config as configuration
 from dropnet.aggregate import combine, curve, read_runs, table_text
-from dropnet.artifacts import atomic_path, write_json
+from dropnet.artifacts import atomic_path, write_json, write_text
 from dropnet.errors import UserError, nearest
 
 Config = Mapping[str, Any]
 BASELINE = "baseline"
+KINDS = ("png", "svg")
 
 
-def publish(config: Config, scale: str, *, allow_dirty: bool = False) -> list[Path]:
+@dataclass(frozen=True)
+class Published:
+    """What was copied.
+
+    Attributes:
+        files: written, published/<scale>/runs.csv the first.
+        left_out: experiments of the scale whose runs are not complete.
+    """
+
+    files: list[Path]
+    left_out: list[str]
+
+
+def publish(config: Config, scale: str, *, allow_dirty: bool = False) -> Published:
     """Copy tables and figures of a scale to published/<scale>/, and write provenance.json there.
 
-    Returns the files written; published/<scale>/runs.csv is the first.
-
-    Raises UserError, before anything is written, if a configured result is missing, was made with
-    other settings than the configured ones, or does not follow from the runs; and, unless
+    Raises UserError, before anything is written, if no experiment is complete, a figure of a
+    complete one is missing or does not follow from its runs, or a job had other settings than the
+    configured ones; if an experiment that is published already would be lost; and, unless
     `allow_dirty`, if the jobs ran on several commits or on code that was not committed.
     """
     if scale not in config["scales"]:
         allowed = ", ".join(config["scales"])
         hint = nearest(scale, config["scales"])
         raise UserError(f"scale: {scale!r} is not configured{hint}; allowed: {allowed}")
-    results, figures = Path("results", scale), Path("figures", scale)
-    tables = [results / "runs.csv", results / "curves.csv"]
-    drawn = [figures / f"{name}.{kind}" for name in config["figures"] for kind in ("png", "svg")]
-    jobs = _jobs(config, scale)
-    _refuse_missing([*_files(jobs, "runs", "csv"), *_files(jobs, "provenance", "json")], scale)
-    _refuse_missing([*tables, *drawn], scale)
-    _refuse_stale_tables(config, jobs, *tables)
+    target = Path("published", scale)
+    missing = {
+        name: [path for path in _job_files(_jobs(config, scale, [name])) if not path.exists()]
+        for name in configuration.experiments(config, scale)
+    }
+    complete = [name for name, files in missing.items() if not files]
+    if not complete:
+        _refuse_missing(next(iter(missing.values())), scale)
+    _refuse_loss(target, complete)
+    figures = [
+        name
+        for name in configuration.figures(config, scale)
+        if config["figures"][name]["experiment"] in complete
+    ]
+    drawn = [Path("figures", scale, f"{name}.{kind}") for name in figures for kind in KINDS]
+    drawn_from = [Path("results", scale, "curves", f"{name}.csv") for name in figures]
+    _refuse_missing([path for path in [*drawn_from, *drawn] if not path.exists()], scale)
+    jobs = _jobs(config, scale, complete)
+    runs, curves = _tables(config, jobs, dict(zip(figures, drawn_from, strict=True)))
     provenance = _gather(config, scale, jobs)
     if not allow_dirty:
-        _refuse_mixed(provenance, results)
+        _refuse_mixed(provenance, Path("results", scale))
 
-    target = Path("published", scale)
-    copies = {path: target / path.name for path in tables}
-    copies |= {path: target / "figures" / path.name for path in drawn}
+    tables = {target / "runs.csv": runs, target / "curves.csv": curves}
+    for path, text in tables.items():
+        write_text(path, text)
+    copies = {path: target / "figures" / path.name for path in drawn}
     for source, copy in copies.items():
         with atomic_path(copy) as temporary:
             shutil.copyfile(source, temporary)
     for old in set((target / "figures").glob("*")) - set(copies.values()):
         old.unlink()  # of a figure that is no longer configured
     write_json(target / "provenance.json", provenance)
-    return [*copies.values(), target / "provenance.json"]
+    files = [*tables, *copies.values(), target / "provenance.json"]
+    return Published(files, [name for name in missing if name not in complete])
 
 
 Job = dict[str, str]
 
 
-def _jobs(config: Config, scale: str) -> list[Job]:
-    """Every training job that the configuration asks for at a scale."""
+def _jobs(config: Config, scale: str, experiments: Iterable[str]) -> list[Job]:
+    """Every training job that the configuration asks for at a scale, for some experiments."""
     return [
         {
             "experiment": experiment,
@@ -67,8 +95,8 @@ def _jobs(config: Config, scale: str) -> list[Job]:
             "seeds": seeds,
             "folder": f"results/{scale}/{experiment}/{method}",
         }
-        for experiment, settings in config["experiments"].items()
-        for method in (BASELINE, *settings["methods"])
+        for experiment in experiments
+        for method in (BASELINE, *config["experiments"][experiment]["methods"])
         for seeds in configuration.seed_blocks(config, scale, experiment)
     ]
 
@@ -77,36 +105,52 @@ def _files(jobs: Iterable[Job], artifact: str, kind: str) -> list[Path]:
     return [Path(job["folder"], f"{artifact}_seeds{job['seeds']}.{kind}") for job in jobs]
 
 
-def _refuse_missing(files: list[Path], scale: str) -> None:
-    missing = [path for path in files if not path.exists()]
+def _job_files(jobs: list[Job]) -> list[Path]:
+    return [*_files(jobs, "runs", "csv"), *_files(jobs, "provenance", "json")]
+
+
+def _refuse_missing(missing: list[Path], scale: str) -> None:
     if missing:
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise UserError(f"{missing[0]}{others}: missing; make figures SCALE={scale} makes it")
 
 
-def _refuse_stale_tables(config: Config, jobs: list[Job], runs: Path, curves: Path) -> None:
-    """The tables must be those that the jobs' runs give now."""
-    methods = {name: value["methods"] for name, value in config["experiments"].items()}
+def _refuse_loss(target: Path, complete: list[str]) -> None:
+    """What is published already stays published, or somebody removes it on purpose."""
+    before = target / "provenance.json"
+    if before.exists():
+        had = json.loads(before.read_text(encoding="utf-8"))["settings"]
+        lost = [name for name in had if name not in complete]
+        if lost:
+            raise UserError(
+                f"{target}: has {', '.join(lost)}, which the present results lack; make them again,"
+                f" or remove {target} first"
+            )
+
+
+def _tables(config: Config, jobs: list[Job], drawn_from: Mapping[str, Path]) -> tuple[str, str]:
+    """The text of runs.csv and of curves.csv.
+
+    Raises UserError if a figure was drawn from a curve that is not what the runs give now.
+    """
+    experiments = dict.fromkeys(job["experiment"] for job in jobs)
+    methods = {name: config["experiments"][name]["methods"] for name in experiments}
     pruning = [job for job in jobs if job["method"] != BASELINE]
-    table = read_runs(_files(pruning, "runs", "csv"), methods)
-    expected = {runs: table_text(table)}
-    expected[curves] = table_text(
-        combine(
-            [
-                curve(
-                    table[table["experiment"] == figure["experiment"]],
-                    name,
-                    figure["shows"],
-                    figure.get("methods") or methods[figure["experiment"]],
-                )
-                for name, figure in config["figures"].items()
-                if figure["shows"].endswith("_accuracy")
-            ]
+    runs = read_runs(_files(pruning, "runs", "csv"), methods)
+    accuracies = []
+    for name, path in drawn_from.items():
+        figure = config["figures"][name]
+        of_figure = curve(
+            runs[runs["experiment"] == figure["experiment"]],
+            name,
+            figure["shows"],
+            figure.get("methods") or methods[figure["experiment"]],
         )
-    )
-    for path, text in expected.items():
-        if path.read_text(encoding="utf-8") != text:
+        if path.read_text(encoding="utf-8") != table_text(of_figure):
             raise UserError(f"{path}: does not follow from the present runs; make figures again")
+        if figure["shows"].endswith("_accuracy"):
+            accuracies.append(of_figure)
+    return table_text(runs), table_text(combine(accuracies))
 
 
 def _gather(config: Config, scale: str, jobs: list[Job]) -> dict[str, Any]:
@@ -117,7 +161,7 @@ def _gather(config: Config, scale: str, jobs: list[Job]) -> dict[str, Any]:
     """
     settings = {
         name: json.loads(configuration.settings(config, scale, name).to_json())
-        for name in config["experiments"]
+        for name in dict.fromkeys(job["experiment"] for job in jobs)
     }
     inputs: dict[str, str] = {}
     environments: list[dict[str, Any]] = []
@@ -146,9 +190,8 @@ def _gather(config: Config, scale: str, jobs: list[Job]) -> dict[str, Any]:
         "commits": sorted({row["commit"] or "unknown" for row in rows}),
         "clean": all(row["commit"] and row["clean"] is True for row in rows),
         "wall_seconds": round(sum(row["wall_seconds"] for row in rows), 1),
-        "reductions": {
-            name: configuration.reductions(config, scale, name) for name in config["experiments"]
-        },
+        "note": configuration.note(config, scale),
+        "reductions": {name: configuration.reductions(config, scale, name) for name in settings},
         "settings": settings,
         "inputs": inputs,
         "environments": environments,

@@ -69,13 +69,14 @@ def _scale_section(folder: Path, link: str) -> str:
 
 def _origin(provenance: dict[str, Any]) -> str:
     """What was reduced, and which code and machines made the numbers."""
-    reductions = provenance["reductions"]
+    reductions, note = provenance["reductions"], provenance.get("note", "not the paper's protocol")
     if len(set(reductions.values())) == 1:
         (words,) = set(reductions.values())
-        protocol = f"Reduced to {words}: **not evidence**." if words else "The paper's protocol."
+        protocol = f"{words.capitalize()}: **{note}**." if words else "The paper's protocol."
     else:
-        parts = [f"{name}: {words or 'none'}" for name, words in reductions.items()]
-        protocol = f"Reductions, which make **no evidence**: {'; '.join(parts)}."
+        none = "the paper's protocol"
+        parts = [f"{name}: {words or none}" for name, words in reductions.items()]
+        protocol = f"**{note}**: {'; '.join(parts)}."
     commits = ", ".join(f"`{commit[:10]}`" for commit in provenance["commits"])
     state = "" if provenance["clean"] else " with uncommitted changes"
     machines = sorted({environment["cpu"] for environment in provenance["environments"]})

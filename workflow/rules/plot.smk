@@ -22,6 +22,7 @@ rule plot_figure:
                 "title": figure_config(w)["title"],
                 "scale": w.scale,
                 "reductions": reductions(w.scale, figure_config(w)["experiment"]),
+                "note": configuration.note(config, w.scale),
                 "shows": figure_config(w)["shows"],
                 "unit": (
                     "nodes"

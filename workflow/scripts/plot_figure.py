@@ -11,7 +11,7 @@ def main() -> None:
     """Read, draw and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--curve", required=True, help="the figure's curves, a CSV file")
-    parser.add_argument("--face", required=True, help="JSON: title, scale, reductions, shows, unit")
+    parser.add_argument("--face", required=True, help="JSON: the fields of plotting.Face")
     parser.add_argument("--png", required=True)
     parser.add_argument("--svg", required=True)
     args = parser.parse_args()

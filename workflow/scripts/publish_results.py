@@ -18,8 +18,11 @@ def main() -> None:
         help="publish results of several commits or of uncommitted code too; this is recorded",
     )
     args = parser.parse_args()
-    files = publish(config.load(args.config), args.scale, allow_dirty=args.allow_dirty)
-    print(f"{len(files)} files in {files[0].parent}; update_readme.py brings README.md up to date")
+    done = publish(config.load(args.config), args.scale, allow_dirty=args.allow_dirty)
+    if done.left_out:
+        print(f"left out, not complete: {', '.join(done.left_out)}")
+    folder = done.files[0].parent
+    print(f"{len(done.files)} files in {folder}; update_readme.py brings README.md up to date")
 
 
 if __name__ == "__main__":
