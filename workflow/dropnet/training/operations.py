@@ -23,9 +23,10 @@ NORM_MOMENTUM, NORM_EPSILON = 0.99, 1e-3  # Keras' BatchNormalization
 
 #: Is told the index of a mask and the activations that it would act on.
 Observer = Callable[[int, torch.Tensor], None]
+Pooled = tuple[torch.Tensor, torch.Tensor]
 
-# max(0, x) passes a gradient where its result is positive
-_relu_backward = torch.ops.aten.threshold_backward
+# max(0, x) passes a gradient where its result is positive; written into a given tensor
+_relu_backward = torch.ops.aten.threshold_backward.grad_input
 _max_pool = torch.ops.aten.max_pool2d_with_indices
 _max_pool_backward = torch.ops.aten.max_pool2d_with_indices_backward
 _convolution_backward = torch.ops.aten.convolution_backward
@@ -69,7 +70,7 @@ class Operation:
     def backward(self, gradient: torch.Tensor, rate: float) -> torch.Tensor | None:
         """Update the weights by -rate times their gradients; return the gradient of the input.
 
-        None stands for the gradient of the images, which nobody needs.
+        The gradient given is the operation's own, to be overwritten. None stands for the gradient of the images, which nobody needs.
         """
         raise NotImplementedError
 
@@ -148,6 +149,7 @@ class Convolution(_WithKernel):
         """
         super().__init__(step, weights, compute)
         self.pooled, self.of_images = pooled, of_images
+        self.pools: dict[int, Pooled] = {}  # by the number of samples
 
     def forward(self, x: torch.Tensor, observe: Observer | None = None) -> torch.Tensor:
         x = self._convolve(x)
@@ -159,11 +161,13 @@ class Convolution(_WithKernel):
         self.input = x
         self.output = self._convolve(x)
         if self.pooled:
-            self.output, self.positions = _pool(self.output)
+            # in the place of the last batch's: memory that is still in the cache
+            self.pools[len(x)] = _pool(self.output, self.pools.get(len(x)))
+            self.output, self.positions = self.pools[len(x)]
         return self.output.relu_()
 
     def backward(self, gradient: torch.Tensor, rate: float) -> torch.Tensor | None:
-        gradient = _relu_backward(gradient, self.output, 0)
+        _relu_backward(gradient, self.output, 0, grad_input=gradient)
         if self.pooled:
             gradient = _unpool(gradient, self.input.shape[2:], self.positions)
         return self._unconvolve(gradient, self.input, rate, not self.of_images)
@@ -206,7 +210,7 @@ class NormalisedConvolution(_WithKernel):
         )  # fmt: skip
         self.gamma.add_(of_gamma, alpha=-rate)
         self.beta.add_(of_beta, alpha=-rate)
-        gradient = _relu_backward(gradient, self.active, 0)
+        _relu_backward(gradient, self.active, 0, grad_input=gradient)
         return self._unconvolve(gradient, self.input, rate, not self.of_images)
 
     def _normalise(self, x: torch.Tensor, training: bool) -> tuple[torch.Tensor, ...]:
@@ -233,11 +237,13 @@ class Pooling(Operation):
         return _unpool(gradient, self.size, self.positions)
 
 
-def _pool(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the largest of 2x2 positions, and where they were."""
+def _pool(x: torch.Tensor, into: Pooled | None = None) -> Pooled:
+    """Return the largest of 2x2 positions and where they were, in new tensors or in those given."""
     if x.shape[1] == 0:
         pooled = x.new_zeros(len(x), 0, x.shape[2] // 2, x.shape[3] // 2)
         return pooled, pooled
+    if into:
+        return _max_pool.out(x, *_POOL, out=into[0], indices=into[1])
     return _max_pool(x, *_POOL)
 
 
@@ -315,7 +321,7 @@ class Nodes(_WithKernel):
 
     def backward(self, gradient: torch.Tensor, rate: float) -> torch.Tensor:
         if self.relu:
-            gradient = _relu_backward(gradient, self.output, 0)
+            _relu_backward(gradient, self.output, 0, grad_input=gradient)
         of_input = gradient @ self.kernel.T
         self.kernel.addmm_(self.input.T, gradient, alpha=-rate)
         self.bias.add_(gradient.sum(0), alpha=-rate)
@@ -381,7 +387,7 @@ class Adding(Operation):
 
     def _part(self, gradient: torch.Tensor, channels: torch.Tensor) -> torch.Tensor:
         if len(channels) == self.width:
-            return gradient
+            return gradient.clone()  # each path overwrites its own
         return channels_last(gradient.index_select(1, channels))
 
 

@@ -1,6 +1,8 @@
 """What the tasks of all engines have in common."""
 
+import ctypes
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Protocol
 
 import torch
@@ -11,6 +13,8 @@ from dropnet.networks import Weights
 from dropnet.structure import Step, steps_of
 
 Split = tuple[torch.Tensor, torch.Tensor]
+
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3  # malloc.h
 
 
 class Stack(Protocol):
@@ -72,6 +76,7 @@ class BaseTask:
         # Gradients far below 1e-38 are common late in training and slow a processor down tenfold;
         # TensorFlow, which the paper used, flushes them to zero as well.
         torch.set_flush_denormal(True)
+        _keep_freed_memory()
         self.image_shape = tuple(image_shape)
         self.layers = layers
         self.batch_size = batch_size
@@ -91,3 +96,18 @@ class BaseTask:
     def zeros(self, *shape: int, dtype: torch.dtype | None = None) -> torch.Tensor:
         """Return zeros where the networks are trained, in the precision of the weights."""
         return torch.zeros(shape, dtype=dtype or self.dtype, device=self.device)
+
+
+@cache
+def _keep_freed_memory() -> None:
+    """Tell the C library to keep freed memory for the next tensor.
+
+    Otherwise it hands the largest activations back to the system in each step and gets them anew,
+    page by page: 8% of a training step of Conv64-Conv64. Another library than glibc decides for
+    itself.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        for parameter, value in ((M_MMAP_THRESHOLD, 32 << 20), (M_TRIM_THRESHOLD, 2**31 - 1)):
+            mallopt(parameter, value)
+        mallopt(M_TOP_PAD, 64 << 20)
