@@ -24,7 +24,10 @@ export PYTHONNOUSERSITE := 1
 
 # Jobs find their tools on PATH. Not exported: the set-up must see the PATH of the user.
 in_venv := PATH="$(CURDIR)/.venv/bin:$$PATH"
-scale_option = $(if $(SCALE),--scale "$(SCALE)")
+# Values reach the shell as words and not as commands.
+quote = '$(subst ','\'',$(1))'
+scale_option = $(if $(SCALE),--scale $(call quote,$(SCALE)))
+targets = $(foreach target,$(TARGETS),$(call quote,$(target)))
 
 # $(call need,target,VARIABLE,example): stop before any set-up where the target lacks its variable.
 need = $(if $(filter $(1),$(MAKECMDGOALS)),$(if $($(2)),,$(error $(2) is missing, as in: make $(1) $(2)=$(3))))
@@ -38,7 +41,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12 | sed 's/^/  /'
 
 figures: venv ## make every figure of the paper at the default scale, or SCALE, or only TARGETS
-	$(in_venv) .venv/bin/snakemake $(TARGETS) --cores $(CORES) $(if $(SCALE),--config scale="$(SCALE)")
+	$(in_venv) .venv/bin/snakemake $(targets) --cores $(call quote,$(CORES)) $(if $(SCALE),--config $(call quote,scale=$(SCALE)))
 
 test: venv ## run all tests; once the environment is set up, without a network
 	$(in_venv) .venv/bin/pytest
@@ -56,7 +59,7 @@ lint: venv ## check style and format of the code and of the workflow
 	$(in_venv) .venv/bin/snakemake --lint
 
 checksum: venv ## print the sum of DATASET, to pin a data set of one's own in config.yaml
-	@$(in_venv) .venv/bin/python workflow/scripts/prepare_dataset.py --checksum "$(DATASET)"
+	@$(in_venv) .venv/bin/python workflow/scripts/prepare_dataset.py --checksum $(call quote,$(DATASET))
 
 publish: venv ## copy tables, figures and provenance of SCALE to published/, numbers to README.md
 	$(in_venv) .venv/bin/python workflow/scripts/publish_results.py $(scale_option)

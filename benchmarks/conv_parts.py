@@ -222,6 +222,8 @@ def measure_memory(bench: "Bench") -> dict[str, Any]:
     config = configuration.load(REPOSITORY / "config.yaml")
     peaks = {}
     for scale, limit in MEMORY_LIMITS.items():
+        if scale == "paper" and bench.options.quick:
+            continue
         settings = configuration.settings(config, scale, "VGG19")
         reduced = {
             "max_epochs": 1,

@@ -516,10 +516,10 @@ def refuse_impossible(options: argparse.Namespace) -> None:
             raise UserError(f"--{name} {getattr(options, name)}: must be 1 or more")
 
 
-def make_missing_data(data: Path) -> None:
+def make_missing_data(data: Path, colours: bool) -> None:
     """Let the workflow make the data sets; in a folder of the user's own, they must exist."""
-    files = (data / name for name in (DATASET, SPLIT, COLOURS, COLOUR_SPLIT))
-    missing = [file for file in files if not file.is_file()]
+    names = (DATASET, SPLIT, COLOURS, COLOUR_SPLIT) if colours else (DATASET, SPLIT)
+    missing = [data / name for name in names if not (data / name).is_file()]
     if missing and data != DATA:
         raise UserError(f"no {missing[0]}; the workflow's own data are used without --data")
     if missing:
@@ -589,7 +589,7 @@ def main() -> None:
     options = parse_options()
     with exit_on_user_error(), tempfile.TemporaryDirectory(prefix="dropnet-bench-") as folder:
         refuse_impossible(options)
-        make_missing_data(options.data)
+        make_missing_data(options.data, "conv" in options.only)
         os.sched_setaffinity(0, {options.core})  # inherited by every process started from here
         started = time.time()
         report = {"quick": options.quick, "made_with": describe(options)}

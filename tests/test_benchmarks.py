@@ -21,12 +21,16 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY / "benchmarks"))
 
 import common  # noqa: E402
+import conv_common  # noqa: E402
+import conv_parts  # noqa: E402
+import conv_pytorch  # noqa: E402
 import processes  # noqa: E402
 import pytorch_reference  # noqa: E402
+import report  # noqa: E402
 import run_benchmarks  # noqa: E402
 
 
-@pytest.mark.parametrize("module", [common, run_benchmarks])
+@pytest.mark.parametrize("module", [common, conv_common, conv_parts, report])
 def test_examples_in_docstrings(module):
     results = doctest.testmod(module)
     assert results.attempted
@@ -156,12 +160,64 @@ def data(tmp_path_factory):
     order = torch.randperm(3300, generator=generator)
     split = {"train": order[:3216], "validation": order[3216:]}
     save_tensors(folder / "MNIST_split_all.safetensors", split)
+    for part, count in (("train", 1000), ("test", 600)):
+        labels = torch.arange(count, dtype=torch.uint8) % 10
+        shape = (count, 3, 32, 32)
+        tensors[f"{part}_images"] = torch.randint(
+            0, 256, shape, generator=generator, dtype=torch.uint8
+        )
+        tensors[f"{part}_labels"] = labels
+    save_tensors(folder / "CIFAR-10.safetensors", tensors, {"name": "CIFAR-10", "classes": 10})
+    save_tensors(folder / "CIFAR-10_split_all.safetensors", {"train": torch.arange(900)})
     return folder
 
 
 def run_driver(*arguments):
     command = [sys.executable, REPOSITORY / "benchmarks/run_benchmarks.py", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_convolutional_workload_is_the_configured_experiment():
+    config = yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8"))
+    experiment = config["experiments"]["Conv64-Conv64"]
+    assert tuple(experiment["widths"]) == conv_common.FILTERS
+    assert experiment["stop_fraction"] == conv_common.STOP_FRACTION
+    counts = {
+        method: remaining_counts(
+            conv_common.FILTERS, 0.2, conv_common.STOP_FRACTION, METRICS[method].per_layer
+        )
+        for method in experiment["methods"]
+    }
+    networks = sum(len(c) - 1 for c in counts.values()) + 1  # the unpruned one is shared
+    assert sum(conv_common.sweep_widths().values()) == networks
+    filters = sum(sum(c[1:]) for c in counts.values()) + 128
+    assert sum(sum(w) * n for w, n in conv_common.sweep_widths().items()) == filters
+
+
+def test_the_plain_convolutional_network_is_the_masked_model_b():
+    network = conv_pytorch.MaskedNetwork()
+    network.mask1[5:] = 0
+    images = torch.rand(2, 1, 28, 28)
+    first = torch.relu(network.conv1(images))[:, :5]
+    pooled = torch.nn.functional.max_pool2d(first, 2)
+    second = torch.nn.functional.conv2d(
+        pooled, network.conv2.weight[:, :5], network.conv2.bias, padding=1
+    )
+    features = torch.nn.functional.max_pool2d(torch.relu(second), 2).flatten(1)
+    torch.testing.assert_close(network(images), network.output(features))
+
+
+def test_the_convolutional_part_from_end_to_end(data, tmp_path):
+    out = tmp_path / "bench.json"
+    done = run_driver(
+        "--quick", "--sides", "ours,pytorch", "--only", "conv", "--data", data, "--out", out
+    )
+    assert done.returncode == 0, done.stderr
+    conv = json.loads((tmp_path / "bench_quick.json").read_text(encoding="utf-8"))["conv"]
+    assert conv["speed"]["others"].keys() == {"pytorch"}
+    assert conv["speed"]["our_sweep_s"]["median"] > 0
+    assert conv["bfloat16"]["accuracy"].keys() == {"float32", "bfloat16"}
+    assert 0 < conv["memory"]["preview"]["measured"] < conv["memory"]["preview"]["limit"]
 
 
 def test_a_run_from_end_to_end(data, tmp_path):
@@ -181,7 +237,7 @@ def test_a_run_from_end_to_end(data, tmp_path):
     ("arguments", "message"),
     [
         (("--keras-python", "nowhere/python"), "no Keras at nowhere/python"),
-        (("--sides", "pytorch"), "--only step and --only memory measure ours"),
+        (("--sides", "pytorch"), "--only step, memory or conv measures ours"),
         (("--sides", "pytorch", "--only", "parity"), "needs two sides"),
         (("--sides", "ours,pytorch", "--core", "999"), "--core 999 is not available"),
         (("--sides", "ours,pytorch", "--rounds", "0"), "--rounds 0: must be 1 or more"),

@@ -407,25 +407,32 @@ SET_UP = "envs/create_venv.sh .venv requirements.lock 7 3"
 @pytest.mark.parametrize(
     ("arguments", "commands"),
     [
-        (["figures"], [".venv/bin/snakemake  --cores all"]),
+        (["figures"], [".venv/bin/snakemake  --cores 'all'"]),
         (
             ["figures", "SCALE=paper", "CORES=8", "TARGETS=figures/paper/fig03.png"],
-            ['.venv/bin/snakemake figures/paper/fig03.png --cores 8 --config scale="paper"'],
+            [".venv/bin/snakemake 'figures/paper/fig03.png' --cores '8' --config 'scale=paper'"],
         ),
         (["test"], [".venv/bin/pytest"]),
         (
             ["status", "SCALE=paper"],
-            ['.venv/bin/python workflow/scripts/show_status.py --scale "paper"'],
+            [".venv/bin/python workflow/scripts/show_status.py --scale 'paper'"],
+        ),
+        (
+            ["status", "SCALE=a'; touch b; 'c"],
+            [
+                ".venv/bin/python workflow/scripts/show_status.py"
+                r" --scale 'a'\''; touch b; '\''c'"
+            ],
         ),
         (["status"], [".venv/bin/python workflow/scripts/show_status.py"]),
         (
             ["checksum", "DATASET=CIFAR-10"],
-            ['.venv/bin/python workflow/scripts/prepare_dataset.py --checksum "CIFAR-10"'],
+            [".venv/bin/python workflow/scripts/prepare_dataset.py --checksum 'CIFAR-10'"],
         ),
         (
             ["publish", "SCALE=paper"],
             [
-                '.venv/bin/python workflow/scripts/publish_results.py --scale "paper"',
+                ".venv/bin/python workflow/scripts/publish_results.py --scale 'paper'",
                 ".venv/bin/python workflow/scripts/update_readme.py",
             ],
         ),

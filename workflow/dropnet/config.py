@@ -103,13 +103,14 @@ def _check_figure(key: str, figure: Config, config: Config) -> None:
 
 def _explain(error: ValidationError) -> str:
     """Say in one line what the schema refuses: key, value, what is allowed, the nearest name."""
-    key = ".".join(str(part) for part in error.absolute_path) or "the whole file"
+    key = ".".join(map(_printable, error.absolute_path)) or "the whole file"
     value, limit = error.instance, error.validator_value
     match error.validator:
         case "additionalProperties":
             allowed = list(error.schema["properties"])
             unknown = next(name for name in value if name not in allowed)
-            where = f"{key}.{unknown}" if error.absolute_path else str(unknown)
+            unknown = _printable(unknown)
+            where = f"{key}.{unknown}" if error.absolute_path else unknown
             hint = nearest(unknown, allowed)
             return f"{where}: unknown key{hint}; allowed: {', '.join(allowed)}"
         case "required":
@@ -145,6 +146,11 @@ def _explain(error: ValidationError) -> str:
         "uniqueItems": "each only once",
     }
     return f"{key}: {value!r} is not allowed; allowed: {bounds[error.validator].format(limit)}"
+
+
+def _printable(part: object) -> str:
+    """A part of a key as it stands in the file, unless that would break the line."""
+    return str(part) if str(part).isprintable() else repr(part)
 
 
 # ------------------------------------------------------------------------------------ resolved
@@ -255,16 +261,19 @@ class _Loader(yaml.SafeLoader):
 def read(path: str | Path) -> Any:
     """Read a configuration file without checking what it says.
 
-    Raises UserError if it is missing, not YAML, or gives a key twice.
+    Raises UserError if it is missing, not YAML, has no keys, or gives one twice.
     """
     try:
-        return yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
+        content = yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; run this in the project's folder") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not YAML: {error}") from None
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: has no keys; allowed: those of the config.yaml that came with it")
+    return content
 
 
 def load(path: str | Path) -> dict[str, Any]:

@@ -19,6 +19,13 @@ from dropnet.metrics import METRICS
 from dropnet.models import engine_of, layers_of
 
 with exit_on_user_error():
+    configuration.read("config.yaml")  # a file that is no YAML is refused in our words
+
+
+configfile: "config.yaml"
+
+
+with exit_on_user_error():
     for file in workflow.configfiles:
         configuration.read(file)  # Snakemake lets the last of two equal keys win
     configuration.check(config)
@@ -35,7 +42,14 @@ wildcard_constraints:
     method=one_of(METRICS),
     figure=one_of(config["figures"]),
     dataset=one_of(config["datasets"]),
-    seeds=r"\d+-\d+",
+    seeds=one_of(
+        {
+            block
+            for scale in config["scales"]
+            for experiment in configuration.experiments(config, scale)
+            for block in configuration.seed_blocks(config, scale, experiment)
+        }
+    ),
     train_images=r"all|\d+",
 
 

@@ -70,7 +70,8 @@ class Operation:
     def backward(self, gradient: torch.Tensor, rate: float) -> torch.Tensor | None:
         """Update the weights by -rate times their gradients; return the gradient of the input.
 
-        The gradient given is the operation's own, to be overwritten. None stands for the gradient of the images, which nobody needs.
+        The gradient given is the operation's own, to be overwritten. None stands for the gradient
+        of the images, which nobody needs.
         """
         raise NotImplementedError
 
