@@ -234,6 +234,9 @@ def test_diverged_networks_are_counted_on_the_face():
     curve = make_curve(["minimum"]).assign(diverged=[0, 1, 2])
     what, _ = notes(curve, make_face())
     assert what.endswith("3 of 9 networks diverged (counted in the mean).")
+    both = make_curve(["minimum", "random"]).assign(diverged=[1, 0, 0, 1, 2, 0])
+    what, _ = notes(both, make_face())  # the unpruned ones are the same networks
+    assert what.endswith("3 of 15 networks diverged (counted in the mean).")
     loss = make_curve(["minimum"], "loss").assign(diverged=[0, 1, 2], runs=[3, 2, 1])
     what, _ = notes(loss, make_face(shows="test_loss"))
     assert what.endswith("3 of 9 networks diverged (left out of the mean).")

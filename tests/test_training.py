@@ -43,6 +43,14 @@ def test_an_epoch_is_plain_sgd(splits, make_task, make_network, widths, batch_si
     assert 2 * BLOCK * 16 < 331  # more than one block, or the test would not see their seam
 
 
+def test_large_batches_do_not_fill_the_memory(splits, make_task):
+    """Blocks hold one batch each, and no products that nothing asks for."""
+    task = make_task(batch_size=300)
+    assert [block.labels.shape[:1] for block in task.blocks] == [(1,), (1,)]
+    assert sum(block.gram.numel() for block in task.blocks) == 0
+    assert [len(block.labels) for block in make_task(batch_size=16).blocks] == [8, 8, 4, 1]
+
+
 def check_epochs(stack, splits, layers, weights, masks, batch_size):
     """Two epochs of a stack of one network against the plain loop."""
     for _ in range(2):

@@ -37,8 +37,9 @@ class Results:
 
     @property
     def diverged(self) -> bool:
-        """Whether training ended with a loss that is not a finite number."""
-        return not (math.isfinite(self.train_loss) and math.isfinite(self.val_loss))
+        """Whether one of its losses is not a finite number."""
+        losses = (self.train_loss, self.val_loss, self.test_loss)
+        return not all(map(math.isfinite, losses))
 
 
 @dataclass(frozen=True)

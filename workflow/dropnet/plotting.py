@@ -177,10 +177,14 @@ def notes(curve: pd.DataFrame, face: Face) -> tuple[str, str]:
     runs = f"{most} runs" if fewest == most else f"{fewest} to {most} runs"
     what = f"{curve['dataset'].iloc[0]}. "
     what += f"Mean of {runs}; bars: 95% interval." if most > 1 else "A single run, no interval."
-    diverged = int(curve["diverged"].sum())
+    # the unpruned networks are those of all methods, and are counted once
+    counted = curve[
+        (curve["fraction_remaining"] < 1) | (curve["method"] == curve["method"].iloc[0])
+    ]
+    diverged = int(counted["diverged"].sum())
     if diverged:
         averaged = face.quantity != "loss"  # see `dropnet.aggregate.points`
-        networks = int(curve["runs"].sum()) + (0 if averaged else diverged)
+        networks = int(counted["runs"].sum()) + (0 if averaged else diverged)
         fate = "counted in the mean" if averaged else "left out of the mean"
         what += f" {diverged} of {networks:,} networks diverged ({fate})."
     if (curve["fraction_remaining"] == 0).any():

@@ -28,6 +28,7 @@ from dropnet.training.evaluation import losses_and_hits
 from dropnet.training.task import BaseTask, Split
 
 BLOCK = 8  # batches; 4 to 8 were the fastest of 1, 4, 8 and 16, at all widths from 4 to 40
+BLOCK_SAMPLES = 512  # at most, or one batch: the Gram matrices of large batches fill the memory
 CHUNK = 2000  # samples evaluated at once; bounds the memory, and fixes the order of summation
 
 # max(0, x) passes a gradient where its result is positive; written into a given tensor
@@ -54,7 +55,7 @@ class Block:
 
     Attributes:
         inputs: [samples, 1 + pixels used in this block].
-        gram: products of its samples with each other, [samples, samples].
+        gram: products of its samples with each other, [samples, samples]; empty for one batch.
         onehot: a tensor [classes, batch] for each batch.
         labels: [batches, 1, batch] if all batches have the same size, else of one batch.
     """
@@ -100,8 +101,9 @@ class Task(BaseTask):
         """Cut the training split into blocks; the last, partial batch is a block of its own."""
         samples = len(self.train.labels)
         whole = samples - samples % batch_size
-        starts = list(range(0, whole, BLOCK * batch_size))
-        ends = [min(start + BLOCK * batch_size, whole) for start in starts]
+        step = max(1, min(BLOCK, BLOCK_SAMPLES // batch_size)) * batch_size
+        starts = list(range(0, whole, step))
+        ends = [min(start + step, whole) for start in starts]
         if whole < samples:
             starts.append(whole)
             ends.append(samples)
@@ -117,7 +119,7 @@ class Task(BaseTask):
         batches = onehot.view(-1, batch_size, self.classes).transpose(1, 2).contiguous()
         return Block(
             inputs=inputs[:, :used],
-            gram=inputs[:, :used] @ inputs[:, :used].T,
+            gram=inputs[:, :used] @ inputs[:, :used].T if len(batches) > 1 else inputs[:0],
             onehot=batches.unbind(0),
             labels=labels.view(-1, 1, batch_size),
         )
