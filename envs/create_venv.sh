@@ -58,6 +58,8 @@ IFS=. read -r major minor _ <<<"$version"
         "'apt install python3-venv', elsewhere $hint"
 
 # One set-up at a time: the descriptor stays locked until this script and its children have ended.
+[[ ! -L $venv ]] ||
+    fail "$name is a link to another folder, which is left as it is: remove the link (rm $name) and run this again"
 if [[ -d $venv && ! -e $lock_file && -n "$(ls -A -- "$venv")" ]]; then
     fail "$name was not made by this set-up and is left as it is: remove it (rm -r $name) and run this again"
 fi

@@ -46,9 +46,10 @@ def forward(layers, weights, masks, images, training=False):
     def normalise(name, x):
         if training:
             mean, variance = x.mean((0, 2, 3)), x.var((0, 2, 3), unbiased=False)
-            with torch.no_grad():  # Keras' moving averages
+            unbiased = x.var((0, 2, 3), unbiased=True)
+            with torch.no_grad():  # Keras' moving averages, by TensorFlow's fused operation
                 weights[f"{name}.mean"].mul_(0.99).add_(mean, alpha=0.01)
-                weights[f"{name}.variance"].mul_(0.99).add_(variance, alpha=0.01)
+                weights[f"{name}.variance"].mul_(0.99).add_(unbiased, alpha=0.01)
         else:
             mean, variance = weights[f"{name}.mean"], weights[f"{name}.variance"]
         scale = weights[f"{name}.gamma"] / torch.sqrt(variance + 1e-3)

@@ -189,6 +189,16 @@ def test_the_paper_scale_is_the_paper_and_any_other_says_what_it_reduces():
     assert configuration.reductions(own, "paper", "FC40-FC40") == (
         "at most 20 of 100 epochs a cycle"
     )
+    own = changed((*EXPERIMENT, "prune_fraction"), 0.5)
+    assert configuration.reductions(own, "paper", "FC40-FC40") == "p = 0.5 instead of 0.2"
+    own = changed((*EXPERIMENT, "dataset"), "CIFAR-10")
+    assert configuration.reductions(own, "paper", "FC40-FC40") == "CIFAR-10 instead of MNIST"
+    own = changed(("scales", "paper", "precision"), "bfloat16")  # has no convolutions
+    assert configuration.reductions(own, "paper", "FC40-FC40") == ""
+    assert configuration.settings(own, "paper", "FC40-FC40").precision == "float32"
+    assert configuration.reductions(own, "paper", "Conv64-Conv64") == (
+        "convolutions in bfloat16 instead of float32"
+    )
     own = changed(("scales", "paper", "seeds"), 30)
     assert configuration.reductions(own, "paper", "FC40-FC40") == "30 instead of 15 seeds"
     assert configuration.reductions(SHIPPED, "paper", "FC40-FC40-notebook") == (
@@ -197,7 +207,7 @@ def test_the_paper_scale_is_the_paper_and_any_other_says_what_it_reduces():
 
 
 def test_the_paper_scale_is_the_papers_protocol_for_every_experiment_of_the_paper():
-    named = yaml.safe_load(configuration.PAPER_PROTOCOL.read_text())["widths"]
+    named = yaml.safe_load(configuration.PAPER_PROTOCOL.read_text())["experiments"]
     assert set(named) <= set(SHIPPED["experiments"])
     for experiment in named:
         assert configuration.reductions(SHIPPED, "paper", experiment) == ""

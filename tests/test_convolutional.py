@@ -202,3 +202,24 @@ def test_each_model_has_its_engine():
     engines = {name: engine_of(MODELS[name](SMALL.get(name, ([3], 0))[0], 10)) for name in MODELS}
     assert engines.pop("FC") == "dropnet.training.fully_connected"
     assert set(engines.values()) == {"dropnet.training.convolutional"}
+
+
+@pytest.mark.parametrize("model", SMALL)
+def test_evaluation_changes_no_weight_whatever_layer_is_empty(model):
+    """Down to one position and one sample, where views share memory with what they view."""
+    task, _ = small_task(model)
+    widths = masked_widths(task.layers)
+    for empty in range(len(widths)):
+        layers = [torch.ones(width, dtype=torch.bool) for width in widths]
+        layers[empty][:] = False
+        masks = Masks(tuple(layers))
+        weights = compact(initial_weights(task.steps(), 0), task.steps(masks))
+        for name in weights:
+            if name.endswith("bias"):
+                weights[name] = torch.linspace(-1, 1, len(weights[name]))
+        stack = task.stack([weights], [masks])
+        one = convolutional.Samples(task.test.images[:1], task.test.labels[:1])
+        stack.evaluate(one)
+        stack.statistics(one)
+        for name, tensor in stack.weights()[0].items():
+            assert torch.equal(tensor, weights[name]), (empty, name)

@@ -345,6 +345,6 @@ def test_script_refuses_in_one_line(project):
     edit_json(provenance_of("minimum"), git={"commit": "c0ffee" * 6 + "c0ff", "clean": False})
     answer = run_script("publish_results", "--scale", "small")
     assert answer.returncode == 1
-    assert answer.stderr.startswith("error: results/small: made by uncommitted changes")
+    assert answer.stderr.startswith("error: results/small/FC5-FC5: made by uncommitted changes")
     assert answer.stderr.count("\n") == 1
     assert run_script("publish_results", "--scale", "small", "--allow-dirty").returncode == 0

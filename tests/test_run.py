@@ -122,7 +122,7 @@ def test_a_half_written_cycle_does_not_count(tmp_path, make_task, baseline):
     assert run(tmp_path, make_task, baseline) == expected
 
 
-def test_order_of_methods_and_stacks_does_not_matter(tmp_path, make_task, baseline):
+def test_what_ran_before_does_not_matter(tmp_path, make_task, baseline):
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     first = run(tmp_path / "a", make_task, baseline, "random")

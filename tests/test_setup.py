@@ -264,6 +264,19 @@ def test_a_folder_that_the_setup_did_not_make_is_left_alone(machine: Machine) ->
     assert list(machine.venv.iterdir()) == [kept]
 
 
+def test_an_environment_behind_a_link_is_left_alone(machine: Machine) -> None:
+    """It is that of another folder, even if a set-up has made it there."""
+    elsewhere = machine.venv.with_name("elsewhere")
+    elsewhere.mkdir()
+    for name in (".setup-lock", ".setup-done", "python"):
+        (elsewhere / name).write_text("another folder's")
+    machine.venv.symlink_to(elsewhere)
+    status, _, errors = machine.set_up()
+    assert (status, errors.count("\n")) == (1, 1)
+    assert errors.startswith("error: .venv is a link to another folder, which is left as it is")
+    assert len(list(elsewhere.iterdir())) == 3
+
+
 # --- when it is done --------------------------------------------------------------------------
 
 

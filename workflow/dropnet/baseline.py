@@ -1,6 +1,5 @@
 """The unpruned networks of an experiment: trained once a seed, shared by all methods."""
 
-import time
 from collections.abc import Sequence
 
 from dropnet.finished import FinishedCycles
@@ -36,13 +35,12 @@ def train_unpruned(
         cycle = finished.get(0, full) if finished else None
         resumed = cycle is not None
         if cycle is None:
-            started = time.monotonic()
             checkpoint = finished.checkpoint(0, full) if finished else None
             cycle = train_cycle(
                 task, 0, seeds, full, initial, settings.max_epochs, settings.patience,
                 progress.epoch, checkpoint,
             )  # fmt: skip
             if finished:
-                finished.put(cycle, time.monotonic() - started)
+                finished.put(cycle, checkpoint.seconds)
         progress.cycle(cycle, resumed)
     return initial, cycle

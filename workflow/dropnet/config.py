@@ -15,11 +15,13 @@ from dropnet.code_files import WORKFLOW
 from dropnet.data import sources
 from dropnet.errors import UserError, nearest
 from dropnet.metrics import METRICS
-from dropnet.models import MODELS
+from dropnet.models import MODELS, convolves
 from dropnet.settings import Settings
 from dropnet.tables import QUANTITIES
 
 SCHEMA = WORKFLOW / "schemas" / "config.schema.yaml"
+#: What makes an experiment the one that it is, and no scale changes; and its widths.
+IDENTITY = ("dataset", "model", "prune_fraction", "stop_fraction")
 PAPER_PROTOCOL = WORKFLOW / "reference" / "protocol.yaml"
 Config = Mapping[str, Any]
 
@@ -56,7 +58,9 @@ def _validator() -> Validator:
     types = Draft202012Validator.TYPE_CHECKER.redefine_many(
         {
             "integer": lambda _, value: type(value) is int,  # JSON Schema also admits 3.0
-            "number": lambda _, value: type(value) in (int, float) and math.isfinite(value),
+            "number": lambda _, value: (
+                type(value) is int or (type(value) is float and math.isfinite(value))
+            ),
         }
     )
     strict = validators.extend(Draft202012Validator, type_checker=types)
@@ -126,6 +130,8 @@ def _explain(error: ValidationError) -> str:
             return f"{key}: {value!r} is not allowed; allowed: 64 hexadecimal digits"
         case "pattern" if key == "device":
             return f"{key}: {value!r} is not allowed; allowed: auto, cpu, cuda, cuda:N"
+        case "pattern" if key == "data_dir" or key.endswith((".note", ".title")):
+            return f"{key}: {value!r} is not allowed; allowed: text without control characters"
         case "pattern":
             return f"{key}: the name {value!r} is not allowed; allowed: letters, digits, . _ -"
         case "enum":
@@ -179,7 +185,11 @@ def _protocol(config: Config, scale: str, experiment: str) -> dict[str, Any]:
     resolved = dict(config["protocol"]) | {"widths": chosen["widths"]}
     resolved |= {key: value for key, value in chosen.items() if key in resolved}
     resolved |= {k: v for k, v in config["scales"][scale].items() if k in resolved}
-    return resolved | chosen.get("scales", {}).get(scale, {})
+    resolved |= chosen.get("scales", {}).get(scale, {})
+    model = MODELS[chosen["model"]](resolved["widths"], classes=2)
+    if not convolves(model):
+        resolved["precision"] = "float32"  # it is that of convolutions
+    return resolved
 
 
 def experiments(config: Config, scale: str) -> list[str]:
@@ -208,9 +218,19 @@ def reductions(config: Config, scale: str, experiment: str) -> str:
     """
     values = _protocol(config, scale, experiment)
     reference = _paper()
-    widths = reference["widths"].get(experiment, config["experiments"][experiment]["widths"])
-    paper = reference["protocol"] | {"widths": widths}
+    own = {key: config["experiments"][experiment][key] for key in IDENTITY} | {
+        "widths": values["widths"]
+    }
+    values = values | own
+    named = reference["experiments"].get(
+        experiment, own | {"widths": config["experiments"][experiment]["widths"]}
+    )
+    paper = reference["protocol"] | named
     words = {
+        "dataset": ("{1} instead of {0}",),
+        "model": ("model {1} instead of {0}",),
+        "prune_fraction": ("p = {1} instead of {0}",),
+        "stop_fraction": ("down to {1} instead of {0}",),
         "seeds": ("{1} of {0} seeds", "{1} instead of {0} seeds"),
         "widths": ("widths {1} instead of {0}",),
         "train_images": ("the first {1:,} training images",),

@@ -60,7 +60,7 @@ class FinishedCycles:
         return cycle
 
     def put(self, cycle: Cycle, seconds: float) -> None:
-        """Keep a cycle that has just been trained; its checkpoint is no longer needed."""
+        """Keep a cycle that was trained in so many seconds; its checkpoint is no longer needed."""
         self.seconds[cycle.number] = seconds
         save_cycles(self._path(cycle.number), [cycle], {"key": self.key, "seconds": seconds})
         self._checkpoint_path(cycle.number).unlink(missing_ok=True)
@@ -88,7 +88,8 @@ class Checkpoint:
     def __init__(self, path: Path, key: str) -> None:
         """Refer to a file that may be missing; one with another key does not count."""
         self.path, self.key = path, key
-        self._last = time.monotonic()
+        self._started = self._last = time.monotonic()
+        self._before = 0.0
 
     def load(self) -> Progression | None:
         """Return the state to go on from, or None to begin."""
@@ -98,6 +99,7 @@ class Checkpoint:
         if record["key"] != self.key:
             self.path.unlink()
             return None
+        self._before = record["seconds"]
         weights: list[dict] = [{} for _ in record["epochs"]]
         for name, tensor in tensors.items():
             network, _, own = name.partition("/")
@@ -109,6 +111,11 @@ class Checkpoint:
             last_epoch=[tuple(numbers) for numbers in record["last_epoch"]],
             stoppings=[tuple(numbers) for numbers in record["stoppings"]],
         )
+
+    @property
+    def seconds(self) -> float:
+        """How long the cycle has taken so far, interrupted attempts included."""
+        return self._before + time.monotonic() - self._started
 
     def due(self) -> bool:
         """Whether so much time has passed since the last state was kept that the next one is."""
@@ -123,6 +130,7 @@ class Checkpoint:
         }
         record = {
             "key": self.key,
+            "seconds": self.seconds,
             "active": list(state.active),
             "epochs": list(state.epochs),
             "last_epoch": [list(numbers) for numbers in state.last_epoch],

@@ -199,5 +199,9 @@ def engine_of(layers: Sequence[Layer]) -> str:
 
     It is imported when it is needed, so that a job depends on the code of its own engine only.
     """
-    convolves = any(isinstance(layer, Conv | Residual) for layer in layers)
-    return f"dropnet.training.{'convolutional' if convolves else 'fully_connected'}"
+    return f"dropnet.training.{'convolutional' if convolves(layers) else 'fully_connected'}"
+
+
+def convolves(layers: Sequence[Layer]) -> bool:
+    """Say whether a network has convolutions."""
+    return any(isinstance(layer, Conv | Residual) for layer in layers)

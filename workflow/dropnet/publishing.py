@@ -1,7 +1,7 @@
 """published/<scale>/: the committed copy of a finished run, with where it comes from.
 
-Only experiments that are complete, of the present configuration and of one committed state of the
-code are copied. All paths are relative to the project's folder, the working directory.
+Only experiments that are complete, of the present configuration and each of one committed state of
+the code are copied. All paths are relative to the project's folder, the working directory.
 """
 
 import json
@@ -40,7 +40,7 @@ def publish(config: Config, scale: str, *, allow_dirty: bool = False) -> Publish
     Raises UserError, before anything is written, if no experiment is complete, a figure of a
     complete one is missing or does not follow from its runs, or a job had other settings than the
     configured ones; if an experiment that is published already would be lost; and, unless
-    `allow_dirty`, if the jobs ran on several commits or on code that was not committed.
+    `allow_dirty`, if an experiment's jobs ran on several commits or on code that was not committed.
     """
     if scale not in config["scales"]:
         allowed = ", ".join(config["scales"])
@@ -212,9 +212,12 @@ def _read_provenance(path: Path) -> dict[str, Any]:
 
 
 def _refuse_mixed(provenance: dict[str, Any], results: Path) -> None:
-    commits = [commit[:10] for commit in provenance["commits"]]
     rule = "publish one committed state of the code (or --allow-dirty, which is recorded)"
-    if len(commits) > 1:
-        raise UserError(f"{results}: made by {len(commits)} commits, {', '.join(commits)}; {rule}")
-    if not provenance["clean"]:
-        raise UserError(f"{results}: made by uncommitted changes to commit {commits[0]}; {rule}")
+    for experiment in provenance["settings"]:
+        jobs = [job for job in provenance["jobs"] if job["experiment"] == experiment]
+        commits = sorted({(job["commit"] or "unknown")[:10] for job in jobs})
+        made = f"{results / experiment}: made by"
+        if len(commits) > 1:
+            raise UserError(f"{made} {len(commits)} commits, {', '.join(commits)}; {rule}")
+        if not all(job["commit"] and job["clean"] is True for job in jobs):
+            raise UserError(f"{made} uncommitted changes to commit {commits[0]}; {rule}")

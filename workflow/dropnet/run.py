@@ -5,7 +5,6 @@ started again replays Algorithm 1 and finds those cycles and epochs already trai
 on where it was interrupted, with the same numbers.
 """
 
-import time
 from collections.abc import Callable, Sequence
 
 from dropnet.finished import FinishedCycles
@@ -58,15 +57,15 @@ def prune(
             resumed = cycle is not None
             if cycle is None:
                 prepared[:] = prepared or [task()]
-                started = time.monotonic()
+                checkpoint = finished.checkpoint(number, masks)
                 steps = [prepared[0].steps(m) for m in masks]
                 rewound = [compact(w, s) for w, s in zip(initial, steps, strict=True)]
                 cycle = train_cycle(
                     prepared[0], number, seeds, masks, rewound,
                     settings.max_epochs, settings.patience, progress.epoch,
-                    finished.checkpoint(number, masks),
+                    checkpoint,
                 )  # fmt: skip
-                finished.put(cycle, time.monotonic() - started)
+                finished.put(cycle, checkpoint.seconds)
             progress.cycle(cycle, resumed)
             return cycle
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dropnet.config import seed_blocks, settings
+from dropnet.config import experiments, seed_blocks, settings
 from dropnet.metrics import METRICS
 from dropnet.models import layers_of, masked_widths
 from dropnet.schedule import remaining_counts
@@ -33,8 +33,8 @@ class Job:
 
 def jobs(config: dict[str, Any], scale: str, results: str | Path = "results") -> Iterator[Job]:
     """Yield the training jobs of a scale in the order of the configuration."""
-    for experiment, chosen in config["experiments"].items():
-        for method in ["baseline", *chosen["methods"]]:
+    for experiment in experiments(config, scale):
+        for method in ["baseline", *config["experiments"][experiment]["methods"]]:
             for seeds in seed_blocks(config, scale, experiment):
                 folder = Path(results) / scale / experiment / method
                 cycles = 1

@@ -6,6 +6,7 @@ import torch
 
 from dropnet.artifacts import load_tensors
 from dropnet.data.dataset import Dataset
+from dropnet.errors import UserError
 from dropnet.models import layers_of
 from dropnet.settings import Settings
 from dropnet.training.engines import make_task
@@ -22,6 +23,11 @@ def load_task(
     data = Dataset.load(dataset)
     indices, _ = load_tensors(split)
     train, validation = indices["train"], indices["validation"]
+    if (settings.test_images or 0) > len(data.test_labels):
+        raise UserError(
+            f"{settings.dataset}: test_images: {settings.test_images} is not allowed, the test set"
+            f" has 1 to {len(data.test_labels)}"
+        )
     return make_task(
         train=(data.train_images[train], data.train_labels[train]),
         validation=(data.train_images[validation], data.train_labels[validation]),

@@ -106,7 +106,7 @@ class _WithKernel(Operation):
         bias = self.bias.to(self.compute)
         if channels == 0:
             everywhere = bias.view(1, -1, 1, 1).expand(len(x), -1, *x.shape[2:])
-            return channels_last(everywhere)
+            return channels_last(everywhere.clone())  # it is overwritten, and the bias is not
         return torch.convolution(x, self.kernel.to(self.compute), bias, *_CONVOLVE)
 
     def _unconvolve(
@@ -175,7 +175,11 @@ class Convolution(_WithKernel):
 
 
 class NormalisedConvolution(_WithKernel):
-    """A convolution with a ReLU and a batch normalisation after it, as Keras computes it."""
+    """A convolution with a ReLU and a batch normalisation after it.
+
+    As the Keras of that time (TensorFlow's fused operation) and torch compute it: batches are
+    normalised by their biased variance, the moving average is that of the unbiased one.
+    """
 
     def __init__(
         self, step: Weighted, weights: Weights, compute: torch.dtype, of_images: bool
@@ -195,11 +199,7 @@ class NormalisedConvolution(_WithKernel):
     def train_forward(self, x: torch.Tensor) -> torch.Tensor:
         self.input = x
         self.active = self._convolve(x).relu_()
-        before = self.variance.clone()
         x, *self.of_batch = self._normalise(self.active, training=True)
-        # torch averages the unbiased variance of a batch of n values, Keras the biased one
-        n = self.active.numel() // max(1, len(self.bias))
-        self.variance.sub_((self.variance - NORM_MOMENTUM * before) / n)
         return x
 
     def backward(self, gradient: torch.Tensor, rate: float) -> torch.Tensor | None:
