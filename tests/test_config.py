@@ -55,6 +55,17 @@ def test_the_shipped_configuration_is_accepted():
 EXPERIMENT = ("experiments", "FC40-FC40")
 MISTAKES = [
     # path, value, words that the line must have: key, value, what is allowed, nearest name
+    (("device",), "gpu", ["device: 'gpu'", "allowed: auto, cpu, cuda"]),
+    (("device",), "cuda:01", ["device: 'cuda:01'", "allowed: auto, cpu, cuda"]),
+    (("protocol", "precision"), "float16", ["precision: 'float16'", "bfloat16"]),
+    (("protocol", "learning_rate"), 10**400, ["learning_rate", "at most 1000000"]),
+    (("data_dir",), "a\x00b", ["data_dir", "without control characters"]),
+    (("scales", "preview", "note"), "a\nb", ["note", "without control characters"]),
+    (("scales", "preview", "note"), "", ["scales.preview.note: ''", "at least 1"]),
+    (("datasets", "MNIST", "image"), [28, 28], ["MNIST.image", "at least 3"]),
+    (("experiments", "Conv64-Conv64", "widths"), [4] * 8, ["Conv64", "more pooling layers"]),
+    (("experiments", "VGG19", "dataset"), "MNIST", ["VGG19", "more pooling layers"]),
+    (("experiments", "ResNet18", "widths"), [8, 4, 4, 4, 4], ["ResNet18", "first two are equal"]),
     (("seedz",), 3, ["seedz: unknown key", "allowed: scale,"]),
     (("protocol", "max_epoch"), 3, ["protocol.max_epoch: unknown", "'max_epochs'"]),
     (("protocol", "patience"), ..., ["protocol", "'patience' is missing"]),

@@ -184,6 +184,12 @@ def test_a_cancelled_job_ends_its_download_and_leaves_nothing(start, tmp_path):
         os.kill(int(pid_file.read_text()), 0)
 
 
+def test_images_of_another_size_than_configured_are_refused(start):
+    settings = {**SETTINGS, "image": [3, 28, 28]}
+    message = "image: [3, 28, 28] is not that of the files; allowed: [1, 28, 28]"
+    assert_refused(start, *prepare(start, settings)[::2], message)
+
+
 def test_the_checksum_to_pin_is_printed(start):
     own = {"classes": 10, "sources": [{"folder": FIXTURE.name, "format": "idx"}]}
     config = {"data_dir": str(FIXTURE.parent), "datasets": {"digits": own}}

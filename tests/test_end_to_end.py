@@ -29,6 +29,7 @@ def write_config(folder, **changes):
     config["scale"] = "tiny"
     config["datasets"]["digits"] = {
         "classes": 10,
+        "image": [1, 28, 28],
         "sha256": SHA256,
         "sources": [{"folder": str(FIXTURE), "format": "idx"}],
     }

@@ -23,7 +23,12 @@ CONFIG = {
     "data_dir": "data",
     "device": "auto",
     "datasets": {
-        "MNIST": {"classes": 10, "sha256": "0" * 64, "sources": [{"torchvision": "MNIST"}]}
+        "MNIST": {
+            "classes": 10,
+            "image": [1, 28, 28],
+            "sha256": "0" * 64,
+            "sources": [{"torchvision": "MNIST"}],
+        }
     },
     "protocol": {
         "seeds": 15,

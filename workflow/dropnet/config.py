@@ -15,7 +15,7 @@ from dropnet.code_files import WORKFLOW
 from dropnet.data import sources
 from dropnet.errors import UserError, nearest
 from dropnet.metrics import METRICS
-from dropnet.models import MODELS, convolves
+from dropnet.models import MODELS, check_pools, convolves
 from dropnet.settings import Settings
 from dropnet.tables import QUANTITIES
 
@@ -90,9 +90,10 @@ def _check_experiment(key: str, experiment: Config, config: Config) -> None:
 
 
 def _check_widths(key: str, experiment: Config, widths: list[int], config: Config) -> None:
-    classes = config["datasets"][experiment["dataset"]]["classes"]
+    dataset = config["datasets"][experiment["dataset"]]
     try:
-        MODELS[experiment["model"]](widths, classes)
+        layers = MODELS[experiment["model"]](widths, dataset["classes"])
+        check_pools(layers, *dataset["image"][1:])
     except UserError as error:
         raise UserError(f"config: {key}: {error}") from None
 
@@ -146,6 +147,7 @@ def _explain(error: ValidationError) -> str:
         "exclusiveMinimum": "more than {}",
         "exclusiveMaximum": "less than {}",
         "minItems": "at least {} of them",
+        "maxItems": "at most {} of them",
         "minProperties": "at least {} of them",
         "minLength": "at least {} characters",
         "maxLength": "at most {} characters",

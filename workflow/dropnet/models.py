@@ -205,3 +205,19 @@ def engine_of(layers: Sequence[Layer]) -> str:
 def convolves(layers: Sequence[Layer]) -> bool:
     """Say whether a network has convolutions."""
     return any(isinstance(layer, Conv | Residual) for layer in layers)
+
+
+def check_pools(layers: Sequence[Layer], height: int, width: int) -> None:
+    """Refuse a network with more pooling layers than its images allow.
+
+    Raises:
+        UserError: if nothing would be left of images of this size.
+    """
+    for layer in layers:
+        if isinstance(layer, MaxPool):
+            height, width = height // 2, width // 2
+    if min(height, width) == 0:
+        raise UserError(
+            "the model has more pooling layers than the images allow: each one halves"
+            " height and width, and nothing is left; allowed: fewer widths"
+        )

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 import torch
 
-from dropnet.errors import UserError
 from dropnet.masks import Masks
 from dropnet.models import (
     Conv,
@@ -20,6 +19,7 @@ from dropnet.models import (
     Layer,
     MaxPool,
     Residual,
+    check_pools,
     masked_widths,
 )
 
@@ -92,6 +92,7 @@ def steps_of(
     """
     masks = masks or Masks.full(masked_widths(layers))
     channels, height, width = image_shape
+    check_pools(layers, height, width)
     walk = _Walk(masks, torch.arange(channels), channels, height, width)
     return _steps(layers, walk)
 
@@ -106,11 +107,6 @@ def _steps(layers: Sequence[Layer], walk: _Walk) -> tuple[Step, ...]:
                 steps.append(_weighted(layer, "dense", layer.nodes, layer.masked, walk))
             case MaxPool():
                 walk.height, walk.width = walk.height // 2, walk.width // 2
-                if min(walk.height, walk.width) == 0:
-                    raise UserError(
-                        "the model has more pooling layers than the images allow: each one halves"
-                        " height and width, and nothing is left; allowed: fewer widths"
-                    )
                 steps.append(layer)
             case GlobalAveragePool():
                 walk.height = walk.width = 1

@@ -15,8 +15,9 @@ def prepare(
 ) -> tuple[Dataset, dict[str, Any]]:
     """Fetch, decode and verify data set `name`; returns it and a record for its provenance.
 
-    `settings` is its part of config.yaml: `sources`, `classes`, `sha256`. `log` gets a line for
-    each source that is passed over. Raises UserError if no source is there, or the first is wrong.
+    `settings` is its part of config.yaml: `sources`, `classes`, `image`, `sha256`. `log` gets a
+    line for each source that is passed over. Raises UserError if no source is there, or the first
+    is wrong.
     """
     expected = settings.get("sha256")
     if not isinstance(expected, str) or not re.fullmatch(r"[0-9a-f]{64}", expected):
@@ -49,4 +50,11 @@ def _decode(
     entries = sources.parse(settings.get("sources"), f"datasets.{name}.sources")
     fetched = sources.fetch(name, entries, data_dir, log)
     with sources.blamed_on(name, fetched.source):
-        return from_arrays(name, settings.get("classes"), fetched.arrays), fetched
+        dataset = from_arrays(name, settings.get("classes"), fetched.arrays)
+        image = list(dataset.train_images.shape[1:])
+        if settings.get("image", image) != image:
+            raise UserError(
+                f"image: {settings['image']} is not that of the files; allowed: {image}"
+                " (channels, height, width)"
+            )
+        return dataset, fetched
