@@ -10,8 +10,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from common import LEARNING_RATE, serve, timed
+from common import serve, timed
 from conv_common import ARCHITECTURES, BATCH_SIZE, CLASSES, load_images
+from keras_reference import Mask, compiled, feed_of
 
 # (feed, XLA, batches per call of the compiled step); the first is what one writes at first
 SETTINGS = {
@@ -20,16 +21,6 @@ SETTINGS = {
     "tf.data, XLA": ("tf.data", True, 1),
     "tf.data, 50 steps per call": ("tf.data", False, 50),
 }
-
-
-class Mask(keras.layers.Layer):
-    """Multiply the activations [batch, ..., filters] by a mask [filters] that is not trained."""
-
-    def build(self, shape: tuple[int, ...]) -> None:
-        self.mask = self.add_weight(shape=(shape[-1],), initializer="ones", trainable=False)
-
-    def call(self, activations: tf.Tensor) -> tf.Tensor:
-        return activations * self.mask
 
 
 def build_model(name: str, xla: bool = False, steps_per_call: int = 1) -> keras.Model:
@@ -42,15 +33,7 @@ def build_model(name: str, xla: bool = False, steps_per_call: int = 1) -> keras.
     layers.append(keras.layers.Flatten())
     if dense:
         layers.append(keras.layers.Dense(dense, activation="relu"))
-    model = keras.Sequential([*layers, keras.layers.Dense(CLASSES)])
-    model.compile(
-        optimizer=keras.optimizers.SGD(LEARNING_RATE),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
-        jit_compile=xla,
-        steps_per_execution=steps_per_call,
-    )
-    return model
+    return compiled([*layers, keras.layers.Dense(CLASSES)], xla, steps_per_call)
 
 
 class Timing:
@@ -81,10 +64,7 @@ class Timing:
                 images, labels, batch_size=BATCH_SIZE, shuffle=False,
                 validation_data=self.splits["validation"], verbose=0,
             )  # fmt: skip
-        feeds = [
-            tf.data.Dataset.from_tensor_slices(self.splits[name]).batch(BATCH_SIZE).prefetch(4)
-            for name in ("train", "validation")
-        ]
+        feeds = [feed_of(*self.splits[name], BATCH_SIZE) for name in ("train", "validation")]
         return lambda: model.fit(feeds[0], validation_data=feeds[1], verbose=0)
 
     def losses(self, model: str, problem: str, steps: int, out: str) -> None:

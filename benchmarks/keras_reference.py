@@ -40,7 +40,7 @@ LARGE_BATCH = 2000  # for evaluation, where the batch size does not change the r
 
 
 class Mask(keras.layers.Layer):
-    """Multiply the activations [batch, width] by a mask [width] that is not trained."""
+    """Multiply the activations [batch, ..., width] by a mask [width] that is not trained."""
 
     def build(self, shape: tuple[int, ...]) -> None:
         self.mask = self.add_weight(shape=(shape[-1],), initializer="ones", trainable=False)
@@ -50,11 +50,15 @@ class Mask(keras.layers.Layer):
 
 
 def build_model(xla: bool = False, steps_per_call: int = 1) -> keras.Model:
-    """Model A with a mask after each ReLU, compiled with plain SGD and cross-entropy."""
+    """Model A with a mask after each ReLU."""
     hidden = [(keras.layers.Dense(width, activation="relu"), Mask()) for width in HIDDEN]
-    model = keras.Sequential(
-        [keras.Input((INPUTS,)), *itertools.chain(*hidden), keras.layers.Dense(CLASSES)]
-    )
+    layers = [keras.Input((INPUTS,)), *itertools.chain(*hidden), keras.layers.Dense(CLASSES)]
+    return compiled(layers, xla, steps_per_call)
+
+
+def compiled(layers: list[keras.Layer], xla: bool = False, steps_per_call: int = 1) -> keras.Model:
+    """The layers as a model with plain SGD and cross-entropy."""
+    model = keras.Sequential(layers)
     model.compile(
         optimizer=keras.optimizers.SGD(LEARNING_RATE),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -81,16 +85,17 @@ def fit_of(setting: str, train: Split, validation: Split) -> Callable[[], None]:
             validation_batch_size=BATCH_SIZE if steps == 1 else LARGE_BATCH,
             verbose=0,
         )
-    training, held_out = feed_of(train, BATCH_SIZE), feed_of(validation, LARGE_BATCH)
+    training = feed_of(train.images(), train.labels, BATCH_SIZE)
+    held_out = feed_of(validation.images(), validation.labels, LARGE_BATCH)
     return lambda: model.fit(training, validation_data=held_out, verbose=0)
 
 
-def feed_of(split: Split, batch_size: int) -> tf.data.Dataset:
+def feed_of(images: np.ndarray, labels: np.ndarray, batch_size: int) -> tf.data.Dataset:
     """A pipeline of batches that are ready before they are asked for."""
     options = tf.data.Options()
     # With it, every end of an epoch waits 0.3 s for the tuning thread to stop (TensorFlow 2.21).
     options.autotune.enabled = False
-    samples = tf.data.Dataset.from_tensor_slices((split.images(), split.labels))
+    samples = tf.data.Dataset.from_tensor_slices((images, labels))
     return samples.batch(batch_size).prefetch(4).with_options(options)
 
 
@@ -100,8 +105,9 @@ class Timing:
     def __init__(self, path: str) -> None:
         self.train = load_split(path, "train")
         self.validation = load_split(path, "validation")
-        self.scored = feed_of(self.train, LARGE_BATCH)
-        self.tested = feed_of(load_split(path, "test"), LARGE_BATCH)
+        self.scored = feed_of(self.train.images(), self.train.labels, LARGE_BATCH)
+        test = load_split(path, "test")
+        self.tested = feed_of(test.images(), test.labels, LARGE_BATCH)
         self.fits: dict[str, Callable[[], None]] = {}
         self.model = build_model()
         self.scorer = keras.Model(
