@@ -107,6 +107,22 @@ def test_methods_of_the_figure_in_its_order():
     assert list(drawn["method"]) == ["random", "maximum"]
 
 
+def test_a_run_under_the_name_that_the_figure_gives_it_down_to_where_the_figure_ends():
+    fractions = [1.0, 0.5, 0.2, 0.15, 0.1, 0.05]
+    rows = [
+        run_row("minimum", seed=seed, cycle=cycle, fraction_remaining=fraction)
+        for seed in (0, 1)
+        for cycle, fraction in enumerate(fractions)
+    ]
+    drawn = curve(frame(rows), "f", "test_accuracy", {"minimum (p=0.2)": "minimum"}, 0.15)
+    assert set(drawn["method"]) == {"minimum (p=0.2)"}
+    assert list(drawn["fraction_remaining"]) == [1.0, 0.5, 0.2, 0.15]
+    longer = curve(frame(rows), "f", "test_accuracy", ["minimum"], 0.14)
+    assert list(longer["fraction_remaining"]) == [1.0, 0.5, 0.2, 0.15, 0.1]
+    whole = curve(frame(rows), "f", "test_accuracy", ["minimum"], 0.01)
+    assert list(whole["fraction_remaining"]) == fractions
+
+
 @pytest.mark.parametrize(
     ("shows", "split", "quantity"),
     [
@@ -332,14 +348,14 @@ def test_scripts_from_runs_to_curves(tmp_path):
     steps = [
         ["collect_runs", "--methods", '{"FC5-FC5": ["random", "minimum"]}', "--output", runs]
         + files[::-1],
-        ["aggregate_curve", "--runs", runs, "--figure", "f", "--shows", "test_accuracy"]
-        + ["--methods", '["minimum"]', "--output", drawn],
+        ["aggregate_curve", "--figure", "f", "--shows", "test_accuracy"]
+        + ["--methods", '{"minimum (p=0.2)": "minimum"}', "--output", drawn, files[1]],
         ["combine_curves", "--output", all_curves, drawn],
     ]
     for step in steps:
         assert run_script(*step).stderr == ""
     assert [row["method"] for row in csv.DictReader(io.StringIO(runs.read_text()))] == methods
-    row = "f,FC5-FC5,MNIST,test,minimum,1.0,0.9,0.0,1"
+    row = "f,FC5-FC5,MNIST,test,minimum (p=0.2),1.0,0.9,0.0,1"
     assert all_curves.read_text().splitlines() == [",".join(ACCURACY_COLUMNS), row]
 
 

@@ -177,16 +177,17 @@ def run_driver(*arguments):
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_the_convolutional_workload_is_the_configured_experiment():
+def test_the_convolutional_workload_is_that_of_figure_6():
     config = yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8"))
     experiment = config["experiments"]["Conv64-Conv64"]
     assert tuple(experiment["widths"]) == conv_common.FILTERS
-    assert experiment["stop_fraction"] == conv_common.STOP_FRACTION
+    figure = config["figures"]["fig06"]
+    assert figure["stop_fraction"] == conv_common.STOP_FRACTION
     counts = {
         method: remaining_counts(
             conv_common.FILTERS, 0.2, conv_common.STOP_FRACTION, METRICS[method].per_layer
         )
-        for method in experiment["methods"]
+        for method in figure["methods"]
     }
     networks = sum(len(c) - 1 for c in counts.values()) + 1  # the unpruned one is shared
     assert sum(conv_common.sweep_widths().values()) == networks

@@ -177,7 +177,12 @@ def test_ties_depend_on_seed_and_cycle_alone():
 
 
 def test_metrics_order_nodes_as_the_paper_defines_them():
-    statistics = {"mean_activation": tensors([[3, 1, 2], [0.5]])}
+    statistics = {
+        "mean_activation": tensors([[3, 1, 2], [0.5]]),
+        "zero_share": tensors([[0.2, 0.9, 0], [0.5]]),
+        "silent_share": tensors([[0, 0.25, 0], [0.5]]),
+        "loss_without": tensors([[2.5, 2, 3], [1]]),
+    }
     by_name = {
         name: [scores.tolist() for scores in metric.importance(statistics)]
         for name, metric in METRICS.items()
@@ -185,6 +190,9 @@ def test_metrics_order_nodes_as_the_paper_defines_them():
     assert by_name["minimum"] == [[3, 1, 2], [0.5]]
     assert by_name["maximum"] == [[-3, -1, -2], [-0.5]]
     assert by_name["random"] == [[0, 0, 0], [0]]
+    assert by_name["apoz"] == [[-0.2, -0.9, 0], [-0.5]]
+    assert by_name["apoz_notebook"] == [[0, -0.25, 0], [-0.5]]
+    assert by_name["oracle"] == [[2.5, 2, 3], [1]]
 
 
 def test_every_metric_exists_globally_and_per_layer():

@@ -14,7 +14,7 @@ from dropnet.masks import Masks
 from dropnet.metrics import METRICS
 from dropnet.models import MODELS, fully_connected, masked_widths
 from dropnet.networks import Results
-from dropnet.run import prune
+from dropnet.run import prune, retrain
 from dropnet.settings import Settings
 from dropnet.store import load_cycles, load_initial_weights, save_cycles, save_initial_weights
 from dropnet.tables import write_runs
@@ -49,7 +49,7 @@ def run(folder, make_task, baseline, method="minimum", made_from="this", log=Non
 
     initial, unpruned = baseline
     finished = FinishedCycles(folder / "cycles", made_from)
-    cycles = prune(SETTINGS, method, task, initial, unpruned, finished, "test")
+    cycles = prune(SETTINGS, METRICS[method], task, initial, unpruned, finished, "test")
     write_runs(folder / "runs.csv", SETTINGS, method, cycles)
     save_cycles(folder / "networks.safetensors", cycles)
     return (folder / "runs.csv").read_bytes(), (folder / "networks.safetensors").read_bytes()
@@ -324,3 +324,70 @@ def test_an_interrupted_baseline_goes_on_too(tmp_path, make_task, monkeypatch):
     assert [max(epochs) for epochs in saves] == [1, 2, 3]
     assert train_unpruned(SETTINGS, SEEDS, task, "baseline", finished)[1].number == 0
     assert len(saves) == 3
+
+
+# --- random initialisation --------------------------------------------------------------------
+
+
+def pruned_by(folder, make_task, baseline, method="minimum"):
+    """All cycles of a method, as its artifact has them."""
+    folder.mkdir()
+    run(folder, make_task, baseline, method)
+    return load_cycles(folder / "networks.safetensors")[0]
+
+
+def retrained(folder, make_task, pruned):
+    finished = FinishedCycles(folder / "cycles", "this")
+    task = lambda: make_task(dtype=torch.float32)  # noqa: E731
+    return retrain(SETTINGS, task, pruned, finished, "test")
+
+
+def test_random_init_trains_the_masks_of_its_parent_from_weights_of_its_own(
+    tmp_path, make_task, baseline, monkeypatch
+):
+    from dropnet import run as module
+    from dropnet.structure import steps_of
+    from dropnet.weights import compact
+
+    pruned = pruned_by(tmp_path / "parent", make_task, baseline)
+    original, started = module.train_cycle, []
+
+    def train_cycle(*args, **kwargs):
+        started.append(args[4])
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(module, "train_cycle", train_cycle)
+    cycles = retrained(tmp_path, make_task, pruned)
+    assert [c.number for c in cycles] == [c.number for c in pruned]
+    steps = make_task(dtype=torch.float32).steps()
+    for cycle, parent, weights in zip(cycles, pruned, started, strict=True):
+        for network, theirs, own in zip(cycle.networks, parent.networks, weights, strict=True):
+            assert network.masks == theirs.masks
+            assert network.seed == theirs.seed
+            fresh = compact(
+                initial_weights(steps, network.seed, "random_init"),
+                steps_of(make_task().layers, (1, 6, 6), network.masks),
+            )
+            assert fresh.keys() == own.keys()
+            assert all(torch.equal(fresh[name], own[name]) for name in fresh)
+    seeds = [*SEEDS, *SEEDS]
+    purposes = ["weights"] * 3 + ["random_init"] * 3
+    kernels = {
+        initial_weights(steps, seed, purpose)["dense1.kernel"].numpy().tobytes()
+        for seed, purpose in zip(seeds, purposes, strict=True)
+    }
+    assert len(kernels) == 6, "every seed has an initialisation of its own, and another one here"
+
+
+def test_interrupted_random_init_is_resumed_byte_for_byte(
+    tmp_path, make_task, baseline, monkeypatch
+):
+    pruned = pruned_by(tmp_path / "parent", make_task, baseline)
+    save_cycles(tmp_path / "whole", retrained(tmp_path / "a", make_task, pruned))
+    with monkeypatch.context() as patch:
+        interrupt(patch, after=2)
+        with pytest.raises(Killed):
+            retrained(tmp_path / "b", make_task, pruned)
+    assert len(kept(tmp_path / "b")) == 2
+    save_cycles(tmp_path / "resumed", retrained(tmp_path / "b", make_task, pruned))
+    assert (tmp_path / "resumed").read_bytes() == (tmp_path / "whole").read_bytes()

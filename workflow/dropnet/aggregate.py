@@ -231,8 +231,17 @@ def mean_and_ci95(values: Sequence[float]) -> tuple[float, float]:
     return mean, 1.96 * math.sqrt(variance / n)
 
 
-def points(runs: pd.DataFrame, shows: str, methods: Sequence[str]) -> pd.DataFrame:
+def points(
+    runs: pd.DataFrame,
+    shows: str,
+    methods: Mapping[str, str] | Sequence[str],
+    stop_fraction: float = 0,
+) -> pd.DataFrame:
     """Average one experiment's runs over the seeds, for each method and cycle.
+
+    `methods` are those of the runs, or the names to give them and those of the runs: one run may
+    be called `minimum` in one figure and `minimum (p=0.2)` in another. A curve ends with its first
+    point at or below `stop_fraction`.
 
     Columns: method, cycle, fraction_remaining, value, ci95, runs, diverged; numbers are rounded to
     `DIGITS` decimals. `runs` counts the networks averaged, `diverged` those whose loss is not
@@ -246,14 +255,17 @@ def points(runs: pd.DataFrame, shows: str, methods: Sequence[str]) -> pd.DataFra
         hint = nearest(shows, QUANTITIES)
         raise UserError(f"shows: {shows!r} is unknown{hint}; allowed: {', '.join(QUANTITIES)}")
     runs = runs.assign(diverged=diverged(runs), fraction=runs["fraction_remaining"].round(DIGITS))
+    named = methods if isinstance(methods, Mapping) else {method: method for method in methods}
     rows = []
-    for method in methods:
-        of_method = runs[runs["method"] == method]
+    for method, run in named.items():
+        of_method = runs[runs["method"] == run]
         if of_method.empty:
             present = sorted(set(runs["method"]))
-            hint = nearest(method, present)
-            raise UserError(f"method {method!r} has no runs{hint}; there are {', '.join(present)}")
-        for cycle, networks in of_method.groupby("cycle"):
+            hint = nearest(run, present)
+            raise UserError(f"method {run!r} has no runs{hint}; there are {', '.join(present)}")
+        beyond = of_method[of_method["fraction_remaining"] <= stop_fraction]["cycle"].min()
+        within = of_method[~(of_method["cycle"] > beyond)]  # all, where none is beyond
+        for cycle, networks in within.groupby("cycle"):
             fractions = sorted(set(networks["fraction"]))
             if len(fractions) > 1:
                 raise UserError(
@@ -276,7 +288,13 @@ def points(runs: pd.DataFrame, shows: str, methods: Sequence[str]) -> pd.DataFra
     return pd.DataFrame(rows)
 
 
-def curve(runs: pd.DataFrame, figure: str, shows: str, methods: Sequence[str]) -> pd.DataFrame:
+def curve(
+    runs: pd.DataFrame,
+    figure: str,
+    shows: str,
+    methods: Mapping[str, str] | Sequence[str],
+    stop_fraction: float = 0,
+) -> pd.DataFrame:
     """Aggregate one experiment's `runs` to the points of one figure (the paper's Figures 3-20).
 
     Columns: figure, experiment, dataset, split, method, fraction_remaining, then the mean under
@@ -285,7 +303,7 @@ def curve(runs: pd.DataFrame, figure: str, shows: str, methods: Sequence[str]) -
 
     Raises UserError as `points` does, and if `runs` holds more than one experiment or data set.
     """
-    averages = points(runs, shows, methods)
+    averages = points(runs, shows, methods, stop_fraction)
     for column in ("experiment", "dataset"):
         names = sorted(set(runs[column]))
         if len(names) != 1:

@@ -1,7 +1,8 @@
 """config.yaml: refused in one line if anything in it is wrong, and resolved for each experiment."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,16 @@ from jsonschema.protocols import Validator
 from dropnet.code_files import WORKFLOW
 from dropnet.data import sources
 from dropnet.errors import UserError, nearest
-from dropnet.metrics import METRICS
-from dropnet.models import MODELS, check_pools, convolves
+from dropnet.methods import Method, methods_of, parse, run_of
+from dropnet.metrics import FOR_CHAINS
+from dropnet.models import MODELS, Layer, check_pools, convolves, is_chain
 from dropnet.settings import Settings
 from dropnet.tables import QUANTITIES
 
 SCHEMA = WORKFLOW / "schemas" / "config.schema.yaml"
 #: What makes an experiment the one that it is, and no scale changes; and its widths.
 IDENTITY = ("dataset", "model", "prune_fraction", "stop_fraction")
+BASELINE = "baseline"
 PAPER_PROTOCOL = WORKFLOW / "reference" / "protocol.yaml"
 Config = Mapping[str, Any]
 
@@ -79,21 +82,43 @@ def _known(key: str, name: str, allowed: Iterable[str], what: str) -> None:
 def _check_experiment(key: str, experiment: Config, config: Config) -> None:
     _known(f"{key}.dataset", experiment["dataset"], config["datasets"], "a data set")
     _known(f"{key}.model", experiment["model"], MODELS, "a model")
-    for method in experiment["methods"]:
-        _known(f"{key}.methods", method, METRICS, "a method")
     for scale in experiment.get("scales", {}):
         _known(f"{key}.scales", scale, config["scales"], "a scale")
-    _check_widths(key, experiment, experiment["widths"], config)
+    layers = _check_widths(key, experiment, experiment["widths"], config)
+    _check_methods(f"{key}.methods", experiment, layers)
     for scale, values in experiment.get("scales", {}).items():
         if "widths" in values:
             _check_widths(f"{key}.scales.{scale}", experiment, values["widths"], config)
 
 
-def _check_widths(key: str, experiment: Config, widths: list[int], config: Config) -> None:
+def _check_methods(key: str, experiment: Config, layers: Sequence[Layer]) -> None:
+    for name in experiment["methods"]:
+        method = _parsed(key, parse, name)
+        if method.prune_fraction == experiment["prune_fraction"]:
+            raise UserError(
+                f"config: {key}: {name!r} has the p that the experiment has; allowed:"
+                f" {method.metric!r}, or another p"
+            )
+        if method.random_init and method.metric not in experiment["methods"]:
+            raise UserError(
+                f"config: {key}: {name!r} needs the masks of {method.metric!r}, which is not among"
+                " the methods; allowed: add it"
+            )
+        if method.metric in FOR_CHAINS and not is_chain(layers):
+            raise UserError(
+                f"config: {key}: {name!r} is not for model {experiment['model']}; allowed: models"
+                " without residual blocks and batch normalisation"
+            )
+
+
+def _check_widths(
+    key: str, experiment: Config, widths: list[int], config: Config
+) -> Sequence[Layer]:
     dataset = config["datasets"][experiment["dataset"]]
     try:
         layers = MODELS[experiment["model"]](widths, dataset["classes"])
         check_pools(layers, *dataset["image"][1:])
+        return layers
     except UserError as error:
         raise UserError(f"config: {key}: {error}") from None
 
@@ -101,9 +126,18 @@ def _check_widths(key: str, experiment: Config, widths: list[int], config: Confi
 def _check_figure(key: str, figure: Config, config: Config) -> None:
     _known(f"{key}.experiment", figure["experiment"], config["experiments"], "an experiment")
     _known(f"{key}.shows", figure["shows"], QUANTITIES, "a quantity of runs.csv")
-    offered = config["experiments"][figure["experiment"]]["methods"]
-    for method in figure.get("methods", []):
-        _known(f"{key}.methods", method, offered, f"a method of {figure['experiment']}")
+    experiment = config["experiments"][figure["experiment"]]
+    for name in figure.get("methods", []):
+        where = f"{key}.methods"
+        run = _parsed(where, run_of, name, experiment["prune_fraction"])
+        _known(where, run.name, experiment["methods"], f"a method of {figure['experiment']}")
+
+
+def _parsed(key: str, read: Callable[..., Method], *words: Any) -> Method:
+    try:
+        return read(*words)
+    except UserError as error:
+        raise UserError(f"config: {key}: {error}") from None
 
 
 def _explain(error: ValidationError) -> str:
@@ -164,9 +198,10 @@ def _printable(part: object) -> str:
 # ------------------------------------------------------------------------------------ resolved
 
 
-def settings(config: Config, scale: str, experiment: str) -> Settings:
-    """Return the settings of an experiment at a scale."""
+def settings(config: Config, scale: str, experiment: str, method: Method | None = None) -> Settings:
+    """Return the settings of an experiment at a scale; of one of its methods, if one is given."""
     chosen = config["experiments"][experiment]
+    own = method.prune_fraction if method else None
     values = _protocol(config, scale, experiment)
     return Settings(
         experiment=experiment,
@@ -175,7 +210,7 @@ def settings(config: Config, scale: str, experiment: str) -> Settings:
         classes=config["datasets"][chosen["dataset"]]["classes"],
         model=chosen["model"],
         widths=tuple(values["widths"]),
-        prune_fraction=chosen["prune_fraction"],
+        prune_fraction=chosen["prune_fraction"] if own is None else own,
         stop_fraction=chosen["stop_fraction"],
         **{key: values[key] for key in config["protocol"] if not key.startswith("seeds")},
     )
@@ -211,6 +246,46 @@ def seed_blocks(config: Config, scale: str, experiment: str) -> list[str]:
     values = _protocol(config, scale, experiment)
     seeds, size = values["seeds"], values["seeds_per_job"]
     return [f"{first}-{min(first + size, seeds) - 1}" for first in range(0, seeds, size)]
+
+
+def figure_methods(config: Config, figure: str) -> dict[str, Method]:
+    """Return what a figure shows: the names of its curves, and the method of each."""
+    chosen = config["figures"][figure]
+    experiment = config["experiments"][chosen["experiment"]]
+    names = chosen.get("methods", experiment["methods"])
+    return {name: run_of(name, experiment["prune_fraction"]) for name in names}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job that trains: a method, or the baseline, of an experiment for a block of seeds.
+
+    Attributes:
+        experiment: its name.
+        method: None for the baseline.
+        seeds: the block, as "first-last".
+    """
+
+    experiment: str
+    method: Method | None
+    seeds: str
+
+    @property
+    def name(self) -> str:
+        """The method's name, or "baseline"."""
+        return self.method.name if self.method else BASELINE
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are, in results/<scale>/."""
+        return Path(self.experiment, self.method.folder if self.method else BASELINE)
+
+
+def jobs(config: Config, scale: str, experiment: str) -> Iterator[Job]:
+    """Yield the training jobs of an experiment at a scale, the baseline's first."""
+    for method in [None, *methods_of(config["experiments"][experiment])]:
+        for seeds in seed_blocks(config, scale, experiment):
+            yield Job(experiment, method, seeds)
 
 
 def reductions(config: Config, scale: str, experiment: str) -> str:

@@ -207,6 +207,14 @@ def convolves(layers: Sequence[Layer]) -> bool:
     return any(isinstance(layer, Conv | Residual) for layer in layers)
 
 
+def is_chain(layers: Sequence[Layer]) -> bool:
+    """Say whether a network's layers simply follow each other, none of them normalised."""
+    return not any(
+        isinstance(layer, Residual) or (isinstance(layer, Conv) and layer.batch_norm)
+        for layer in layers
+    )
+
+
 def check_pools(layers: Sequence[Layer], height: int, width: int) -> None:
     """Refuse a network with more pooling layers than its images allow.
 

@@ -17,8 +17,8 @@ from dropnet.artifacts import atomic_path, write_json, write_text
 from dropnet.errors import UserError, nearest
 
 Config = Mapping[str, Any]
-BASELINE = "baseline"
 KINDS = ("png", "svg")
+Jobs = list[tuple[configuration.Job, Path]]
 
 
 @dataclass(frozen=True)
@@ -83,29 +83,22 @@ def publish(config: Config, scale: str, *, allow_dirty: bool = False) -> Publish
     return Published(files, [name for name in missing if name not in complete])
 
 
-Job = dict[str, str]
-
-
-def _jobs(config: Config, scale: str, experiments: Iterable[str]) -> list[Job]:
-    """Every training job that the configuration asks for at a scale, for some experiments."""
+def _jobs(
+    config: Config, scale: str, experiments: Iterable[str]
+) -> list[tuple[configuration.Job, Path]]:
+    """Every training job that some experiments have at a scale, and its folder."""
     return [
-        {
-            "experiment": experiment,
-            "method": method,
-            "seeds": seeds,
-            "folder": f"results/{scale}/{experiment}/{method}",
-        }
+        (job, Path("results", scale, job.folder))
         for experiment in experiments
-        for method in (BASELINE, *config["experiments"][experiment]["methods"])
-        for seeds in configuration.seed_blocks(config, scale, experiment)
+        for job in configuration.jobs(config, scale, experiment)
     ]
 
 
-def _files(jobs: Iterable[Job], artifact: str, kind: str) -> list[Path]:
-    return [Path(job["folder"], f"{artifact}_seeds{job['seeds']}.{kind}") for job in jobs]
+def _files(jobs: Jobs, artifact: str, kind: str) -> list[Path]:
+    return [folder / f"{artifact}_seeds{job.seeds}.{kind}" for job, folder in jobs]
 
 
-def _job_files(jobs: list[Job]) -> list[Path]:
+def _job_files(jobs: Jobs) -> list[Path]:
     return [*_files(jobs, "runs", "csv"), *_files(jobs, "provenance", "json")]
 
 
@@ -128,14 +121,14 @@ def _refuse_loss(target: Path, complete: list[str]) -> None:
             )
 
 
-def _tables(config: Config, jobs: list[Job], drawn_from: Mapping[str, Path]) -> tuple[str, str]:
+def _tables(config: Config, jobs: Jobs, drawn_from: Mapping[str, Path]) -> tuple[str, str]:
     """The text of runs.csv and of curves.csv.
 
     Raises UserError if a figure was drawn from a curve that is not what the runs give now.
     """
-    experiments = dict.fromkeys(job["experiment"] for job in jobs)
+    experiments = dict.fromkeys(job.experiment for job, _ in jobs)
     methods = {name: config["experiments"][name]["methods"] for name in experiments}
-    pruning = [job for job in jobs if job["method"] != BASELINE]
+    pruning = [(job, folder) for job, folder in jobs if job.method]
     runs = read_runs(_files(pruning, "runs", "csv"), methods)
     accuracies = []
     for name, path in drawn_from.items():
@@ -144,7 +137,8 @@ def _tables(config: Config, jobs: list[Job], drawn_from: Mapping[str, Path]) -> 
             runs[runs["experiment"] == figure["experiment"]],
             name,
             figure["shows"],
-            figure.get("methods") or methods[figure["experiment"]],
+            {label: m.name for label, m in configuration.figure_methods(config, name).items()},
+            figure.get("stop_fraction", 0),
         )
         if path.read_text(encoding="utf-8") != table_text(of_figure):
             raise UserError(f"{path}: does not follow from the present runs; make figures again")
@@ -153,7 +147,7 @@ def _tables(config: Config, jobs: list[Job], drawn_from: Mapping[str, Path]) -> 
     return table_text(runs), table_text(combine(accuracies))
 
 
-def _gather(config: Config, scale: str, jobs: list[Job]) -> dict[str, Any]:
+def _gather(config: Config, scale: str, jobs: Jobs) -> dict[str, Any]:
     """One record of all jobs' provenance; what most of them share is said once.
 
     Raises UserError if a job had other settings than the configured ones, or if two of them read
@@ -161,16 +155,17 @@ def _gather(config: Config, scale: str, jobs: list[Job]) -> dict[str, Any]:
     """
     settings = {
         name: json.loads(configuration.settings(config, scale, name).to_json())
-        for name in dict.fromkeys(job["experiment"] for job in jobs)
+        for name in dict.fromkeys(job.experiment for job, _ in jobs)
     }
     inputs: dict[str, str] = {}
     environments: list[dict[str, Any]] = []
     rows = []
-    for job, path in zip(jobs, _files(jobs, "provenance", "json"), strict=True):
+    for (job, _), path in zip(jobs, _files(jobs, "provenance", "json"), strict=True):
         record = _read_provenance(path)
-        if record["settings"] != settings[job["experiment"]]:
+        configured = configuration.settings(config, scale, job.experiment, job.method)
+        if record["settings"] != json.loads(configured.to_json()):
             raise UserError(f"{path}: made with other settings than config.yaml's; make it again")
-        if job["method"] == BASELINE:  # reads the data alone
+        if job.method is None:  # reads the data alone
             for file, checksum in record["inputs"].items():
                 if inputs.setdefault(file, checksum) != checksum:
                     raise UserError(f"{path}: read another {file} than the jobs before it")
@@ -179,7 +174,7 @@ def _gather(config: Config, scale: str, jobs: list[Job]) -> dict[str, Any]:
             environments.append(environment)
         rows.append(
             {
-                **{key: job[key] for key in ("experiment", "method", "seeds")},
+                **{"experiment": job.experiment, "method": job.name, "seeds": job.seeds},
                 **record["git"],
                 "environment": environments.index(environment),
                 "wall_seconds": record["wall_seconds"],

@@ -15,7 +15,8 @@ class Settings:
         classes: number of classes of the data set.
         model: family of the network, a key of `dropnet.models.MODELS`.
         widths: nodes or filters of each masked layer, in order.
-        prune_fraction: share p of the remaining nodes dropped in a cycle, 0 < p <= 1.
+        prune_fraction: share p of the remaining nodes dropped in a cycle, 0 <= p <= 1; 0 drops one
+            a cycle.
         stop_fraction: the run ends with the first cycle at or below this fraction remaining.
         selection: how a global metric picks what goes, one of `dropnet.metrics.SELECTIONS`.
         precision: of the convolutions' arithmetic, "float32" or "bfloat16".

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dropnet.config import experiments, seed_blocks, settings
+from dropnet import config as configuration
 from dropnet.metrics import METRICS
 from dropnet.models import layers_of, masked_widths
 from dropnet.schedule import remaining_counts
@@ -33,31 +33,35 @@ class Job:
 
 def jobs(config: dict[str, Any], scale: str, results: str | Path = "results") -> Iterator[Job]:
     """Yield the training jobs of a scale in the order of the configuration."""
-    for experiment in experiments(config, scale):
-        for method in ["baseline", *config["experiments"][experiment]["methods"]]:
-            for seeds in seed_blocks(config, scale, experiment):
-                folder = Path(results) / scale / experiment / method
-                cycles = 1
-                if method != "baseline":
-                    resolved = settings(config, scale, experiment)
-                    counts = remaining_counts(
-                        masked_widths(layers_of(resolved)),
-                        resolved.prune_fraction,
-                        resolved.stop_fraction,
-                        METRICS[method].per_layer,
-                    )
-                    cycles = len(counts) - 1
-                complete = (folder / f"runs_seeds{seeds}.csv").exists()
-                kept = len(list(folder.glob(f"cycles_seeds{seeds}/cycle*.safetensors")))
-                log = folder / f"log_seeds{seeds}.txt"
-                lines = log.read_text().splitlines() if log.exists() else []
-                yield Job(
-                    name=f"{experiment} {method} {seeds}",
-                    finished=cycles if complete else kept,
-                    cycles=cycles,
-                    complete=complete,
-                    last_line=lines[-1] if lines else "",
-                )
+    for experiment in configuration.experiments(config, scale):
+        for job in configuration.jobs(config, scale, experiment):
+            folder = Path(results) / scale / job.folder
+            cycles = _cycles(config, scale, job)
+            complete = (folder / f"runs_seeds{job.seeds}.csv").exists()
+            kept = len(list(folder.glob(f"cycles_seeds{job.seeds}/cycle*.safetensors")))
+            log = folder / f"log_seeds{job.seeds}.txt"
+            lines = log.read_text().splitlines() if log.exists() else []
+            yield Job(
+                name=f"{experiment} {job.name} {job.seeds}",
+                finished=cycles if complete else kept,
+                cycles=cycles,
+                complete=complete,
+                last_line=lines[-1] if lines else "",
+            )
+
+
+def _cycles(config: dict[str, Any], scale: str, job: configuration.Job) -> int:
+    """How many cycles a job trains; only the baseline and new initialisations have the unpruned."""
+    if job.method is None:
+        return 1
+    settings = configuration.settings(config, scale, job.experiment, job.method)
+    counts = remaining_counts(
+        masked_widths(layers_of(settings)),
+        settings.prune_fraction,
+        settings.stop_fraction,
+        METRICS[job.method.metric].per_layer,
+    )
+    return len(counts) if job.method.random_init else len(counts) - 1
 
 
 def remove_kept_cycles(results: str | Path) -> None:

@@ -11,8 +11,10 @@ from dropnet.randomness import generator
 from dropnet.structure import Step, weighted_steps
 
 
-def initial_weights(steps: Sequence[Step], seed: int) -> dict[str, torch.Tensor]:
-    """Return the initial weights theta0 of a network; they depend on the seed alone.
+def initial_weights(
+    steps: Sequence[Step], seed: int, purpose: str = "weights"
+) -> dict[str, torch.Tensor]:
+    """Return the initial weights theta0 of a network; they depend on seed and purpose alone.
 
     Keras' defaults: Glorot uniform kernels, within +-sqrt(6 / (fan in + fan out)), zero biases; the
     fan of a convolution is 9 times its channels.
@@ -20,6 +22,7 @@ def initial_weights(steps: Sequence[Step], seed: int) -> dict[str, torch.Tensor]
     Args:
         steps: of the full network.
         seed: of the network.
+        purpose: another one gives other weights, e.g. "random_init".
 
     Returns:
         float32 tensors, `dense{i}.kernel` [inputs, nodes] or `conv{i}.kernel` [filters, channels,
@@ -33,7 +36,7 @@ def initial_weights(steps: Sequence[Step], seed: int) -> dict[str, torch.Tensor]
         field = 9 if convolution else 1
         limit = math.sqrt(6 / (field * (inputs + outputs)))
         shape = (outputs, inputs, 3, 3) if convolution else (inputs, outputs)
-        random = torch.rand(shape, generator=generator("weights", seed, index))
+        random = torch.rand(shape, generator=generator(purpose, seed, index))
         weights[f"{step.name}.kernel"] = (2 * random - 1) * limit
         weights[f"{step.name}.bias"] = torch.zeros(outputs)
         if convolution and step.layer.batch_norm:

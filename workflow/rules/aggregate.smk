@@ -3,14 +3,16 @@
 #   makes  results/{scale}/{experiment}/runs.csv, results/{scale}/runs.csv: one row per network
 #          results/{scale}/curves/{figure}.csv: one row per point of a figure
 #          results/{scale}/curves.csv: those of all figures that show an accuracy
-# A figure's curves need the runs of its own experiment only.
+# A figure's curves need the runs of its own methods only.
 
 
 rule collect_runs:
     input:
         script=script_of("collect_runs"),
         code=code_of("collect_runs"),
-        runs=experiment_runs,
+        runs=lambda w: runs_of(
+            w, w.experiment, methods_of(config["experiments"][w.experiment])
+        ),
     output:
         "results/{scale}/{experiment}/runs.csv",
     log:
@@ -58,7 +60,9 @@ rule aggregate_curve:
     input:
         script=script_of("aggregate_curve"),
         code=code_of("aggregate_curve"),
-        runs=lambda w: f"results/{w.scale}/{figure_config(w)['experiment']}/runs.csv",
+        runs=lambda w: runs_of(
+            w, figure_config(w)["experiment"], figure_methods(w).values()
+        ),
     output:
         "results/{scale}/curves/{figure}.csv",
     log:
@@ -69,14 +73,15 @@ rule aggregate_curve:
     params:
         shows=lambda w: figure_config(w)["shows"],
         methods=lambda w: json.dumps(
-            figure_config(w).get("methods")
-            or config["experiments"][figure_config(w)["experiment"]]["methods"]
+            {label: method.name for label, method in figure_methods(w).items()}
         ),
+        stop_fraction=lambda w: figure_config(w).get("stop_fraction", 0),
     message:
         "Aggregate the curves of {wildcards.figure} (scale {wildcards.scale})"
     shell:
-        "python {input.script:q} --runs {input.runs:q} --figure {wildcards.figure:q}"
-        " --shows {params.shows:q} --methods {params.methods:q} --output {output:q} 2> {log:q}"
+        "python {input.script:q} --figure {wildcards.figure:q} --shows {params.shows:q}"
+        " --methods {params.methods:q} --stop-fraction {params.stop_fraction}"
+        " --output {output:q} {input.runs:q} 2> {log:q}"
 
 
 rule combine_curves:

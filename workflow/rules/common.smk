@@ -15,6 +15,7 @@ os.environ |= {"PYTHONPATH": str(WORKFLOW)}
 
 from dropnet import code_files, config as configuration, status
 from dropnet.errors import exit_on_user_error
+from dropnet.methods import methods_of
 from dropnet.metrics import METRICS
 from dropnet.models import engine_of, layers_of
 
@@ -36,10 +37,19 @@ def one_of(names):
     return "|".join(re.escape(name) for name in names) or "(?!)"
 
 
+# the methods of all experiments, by the part of a path that stands for them
+METHODS = {
+    method.folder: method
+    for experiment in config["experiments"].values()
+    for method in methods_of(experiment)
+}
+
+
 wildcard_constraints:
     scale=one_of(config["scales"]),
     experiment=one_of(config["experiments"]),
-    method=one_of(METRICS),
+    method=one_of(name for name, method in METHODS.items() if not method.random_init),
+    metric=one_of(METRICS),
     figure=one_of(config["figures"]),
     dataset=one_of(config["datasets"]),
     seeds=one_of(
@@ -70,8 +80,9 @@ def engine_module(wildcards):
 
 
 def experiment_settings(wildcards):
-    """All that decides the numbers of an experiment at a scale, but for seeds and method."""
-    return configuration.settings(config, wildcards.scale, wildcards.experiment)
+    """All that decides the numbers of an experiment at a scale, but for seeds and metric."""
+    method = METHODS.get(getattr(wildcards, "method", None))
+    return configuration.settings(config, wildcards.scale, wildcards.experiment, method)
 
 
 def split_file(wildcards):
@@ -81,14 +92,14 @@ def split_file(wildcards):
     return f"results/data/{chosen.dataset}_split_{images}.safetensors"
 
 
-def experiment_runs(wildcards):
-    """The tables of all methods and seeds of an experiment."""
+def runs_of(wildcards, experiment, methods):
+    """The tables of some methods of an experiment, all seeds."""
     return expand(
         "results/{scale}/{experiment}/{method}/runs_seeds{seeds}.csv",
         scale=wildcards.scale,
-        experiment=wildcards.experiment,
-        method=config["experiments"][wildcards.experiment]["methods"],
-        seeds=configuration.seed_blocks(config, wildcards.scale, wildcards.experiment),
+        experiment=experiment,
+        method=[method.folder for method in methods],
+        seeds=configuration.seed_blocks(config, wildcards.scale, experiment),
     )
 
 
@@ -110,3 +121,8 @@ def reductions(scale, experiment):
 def figure_config(wildcards):
     """The configuration of a figure."""
     return config["figures"][wildcards.figure]
+
+
+def figure_methods(wildcards):
+    """The names of a figure's curves, and the method of each."""
+    return configuration.figure_methods(config, wildcards.figure)

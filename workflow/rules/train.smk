@@ -2,6 +2,8 @@
 #   needs  results/data/{dataset}.safetensors and its split (data.smk)
 #   makes  results/{scale}/{experiment}/baseline/: initial weights and the unpruned cycle, once a seed
 #          results/{scale}/{experiment}/{method}/: the pruning cycles of one method
+#          results/{scale}/{experiment}/{metric}_random_init/: the networks that `metric` left in
+#          each cycle, trained from a fresh initialisation
 # A block of seeds (0-14, say) trains as one stack, in one job with one thread. An interrupted job
 # goes on after its last finished cycle, or epoch of a long cycle; it keeps them in
 # cycles_seeds{seeds}/.
@@ -43,7 +45,8 @@ rule prune_network:
     input:
         script=script_of("prune_network"),
         code=lambda w: code_of(
-            "prune_network", [engine_module(w), METRICS[w.method].module]
+            "prune_network",
+            [engine_module(w), METRICS[METHODS[w.method].metric].module],
         ),
         dataset=lambda w: f"results/data/{experiment_settings(w).dataset}.safetensors",
         split=split_file,
@@ -60,15 +63,49 @@ rule prune_network:
     threads: 1
     params:
         settings=lambda w: experiment_settings(w).to_json(),
+        method=lambda w: METHODS[w.method].name,
         device=lambda w, output: config["device"],
         # not an output: Snakemake removes the outputs of an interrupted job
         finished="results/{scale}/{experiment}/{method}/cycles_seeds{seeds}",
     message:
         "Prune {wildcards.experiment} by {wildcards.method} (scale {wildcards.scale}, seeds {wildcards.seeds})"
     shell:
-        "python {input.script:q} --settings {params.settings:q} --method {wildcards.method:q}"
+        "python {input.script:q} --settings {params.settings:q} --method {params.method:q}"
         " --device {params.device:q}"
         " --dataset {input.dataset:q} --split {input.split:q}"
         " --initial {input.initial:q} --unpruned {input.unpruned:q} --finished {params.finished:q}"
+        " --runs {output.runs:q} --networks {output.networks:q}"
+        " --provenance {output.provenance:q} 2> {log:q}"
+
+
+rule train_random_init:
+    input:
+        script=script_of("train_random_init"),
+        code=lambda w: code_of("train_random_init", [engine_module(w)]),
+        dataset=lambda w: f"results/data/{experiment_settings(w).dataset}.safetensors",
+        split=split_file,
+        pruned="results/{scale}/{experiment}/{metric}/networks_seeds{seeds}.safetensors",
+    output:
+        runs="results/{scale}/{experiment}/{metric}_random_init/runs_seeds{seeds}.csv",
+        networks="results/{scale}/{experiment}/{metric}_random_init/networks_seeds{seeds}.safetensors",
+        provenance="results/{scale}/{experiment}/{metric}_random_init/provenance_seeds{seeds}.json",
+    log:
+        "results/{scale}/{experiment}/{metric}_random_init/log_seeds{seeds}.txt",
+    conda:
+        "../../envs/train.yaml"
+    threads: 1
+    params:
+        settings=lambda w: experiment_settings(w).to_json(),
+        method=lambda w: f"{w.metric} (random_init)",
+        device=lambda w, output: config["device"],
+        # not an output: Snakemake removes the outputs of an interrupted job
+        finished="results/{scale}/{experiment}/{metric}_random_init/cycles_seeds{seeds}",
+    message:
+        "Train what {wildcards.metric} left of {wildcards.experiment} from a fresh initialisation (scale {wildcards.scale}, seeds {wildcards.seeds})"
+    shell:
+        "python {input.script:q} --settings {params.settings:q} --method {params.method:q}"
+        " --device {params.device:q}"
+        " --dataset {input.dataset:q} --split {input.split:q}"
+        " --pruned {input.pruned:q} --finished {params.finished:q}"
         " --runs {output.runs:q} --networks {output.networks:q}"
         " --provenance {output.provenance:q} 2> {log:q}"

@@ -1,4 +1,4 @@
-"""Average the runs of one experiment to the curves of one figure."""
+"""Average runs of one experiment to the curves of one figure."""
 
 import argparse
 import json
@@ -11,13 +11,18 @@ from dropnet.tables import QUANTITIES
 def main() -> None:
     """Read, aggregate and write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", required=True, help="the experiment's runs.csv")
     parser.add_argument("--figure", required=True)
     parser.add_argument("--shows", required=True, help=f"one of {', '.join(QUANTITIES)}")
-    parser.add_argument("--methods", type=json.loads, required=True, help="JSON: in their order")
+    parser.add_argument(
+        "--methods", type=json.loads, required=True, help="JSON: the curves' names and the runs'"
+    )
+    parser.add_argument("--stop-fraction", type=float, default=0, help="where the curves end")
     parser.add_argument("--output", required=True)
+    parser.add_argument("runs", nargs="+")
     args = parser.parse_args()
-    write_table(args.output, curve(read_runs([args.runs]), args.figure, args.shows, args.methods))
+    runs = read_runs(args.runs)
+    table = curve(runs, args.figure, args.shows, args.methods, args.stop_fraction)
+    write_table(args.output, table)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,13 @@
 To add a metric, put a file into this folder: its name is the metric's, and its function
 `importance` maps `Statistics` to one score a remaining node. The `_layer` form comes with it.
 Nothing else has to be edited, and what other metrics have pruned stays as it is.
+
+A metric that needs more than these statistics also has a function `measure`, which is given the
+task (`training.task.BaseTask`), the weights and the masks of each trained network, and returns
+more of them; see `oracle`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -27,7 +31,7 @@ class Metric:
     """An importance and the scope in which its values are compared.
 
     Attributes:
-        module: of the importance.
+        module: of the importance, and of `measure`.
         per_layer: drop the share p in each layer (True) or over the whole network (False).
     """
 
@@ -37,6 +41,11 @@ class Metric:
     def importance(self, statistics: Statistics) -> "list[torch.Tensor]":
         """Return one score a remaining node, layer by layer."""
         return import_module(self.module).importance(statistics)
+
+    @property
+    def measure(self) -> Callable[..., Statistics] | None:
+        """What measures further statistics of a trained network, or None."""
+        return getattr(import_module(self.module), "measure", None)
 
 
 #: How a global metric picks what goes. "exact": the nodes of lowest importance. "notebook": as the
@@ -52,3 +61,6 @@ METRICS: dict[str, Metric] = {
     for suffix, per_layer in (("", False), ("_layer", True))
     for name in _NAMES
 }
+
+#: Metrics that take their nodes out one by one: only for networks whose layers follow each other.
+FOR_CHAINS = ("oracle", "oracle_layer")

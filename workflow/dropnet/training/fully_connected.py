@@ -129,6 +129,11 @@ class Task(BaseTask):
         """Number of input values of a sample."""
         return len(self.pixel_order)
 
+    def images(self, samples: Samples, start: int, count: int) -> torch.Tensor:
+        """Return up to `count` images [n, c, h, w] from the given one on, values from 0 to 1."""
+        pixels = samples.inputs[start : start + count, 1:]
+        return pixels.index_select(1, self.pixel_order.argsort()).view(-1, *self.image_shape)
+
     def stack(self, weights: Sequence[Weights], masks: Sequence[Masks]) -> "Stack":
         """Return a stack of networks with the given weights, compacted to their masks."""
         return Stack(self, weights)

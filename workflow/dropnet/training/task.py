@@ -93,6 +93,10 @@ class BaseTask:
         """Return networks with the given (compacted) weights."""
         raise NotImplementedError
 
+    def images(self, samples: Any, start: int, count: int) -> torch.Tensor:
+        """Return up to `count` images [n, c, h, w] from the given one on, values from 0 to 1."""
+        raise NotImplementedError
+
     def zeros(self, *shape: int, dtype: torch.dtype | None = None) -> torch.Tensor:
         """Return zeros where the networks are trained, in the precision of the weights."""
         return torch.zeros(shape, dtype=dtype or self.dtype, device=self.device)

@@ -1,0 +1,24 @@
+"""The greedy oracle: the node without which the training loss is lowest goes first (Section 5.4).
+
+It is exact: the mean loss over the whole training split without each remaining node in turn. It is
+for networks whose layers follow each other (models FC, Conv, ConvFC256).
+"""
+
+from typing import Any
+
+import torch
+
+from dropnet.masks import Masks
+from dropnet.metrics import Statistics
+from dropnet.networks import Weights
+from dropnet.training.removal import losses_without_each
+
+
+def importance(statistics: Statistics) -> list[torch.Tensor]:
+    """Return the loss without each node: low where it is not missed."""
+    return list(statistics["loss_without"])
+
+
+def measure(task: Any, weights: Weights, masks: Masks) -> Statistics:
+    """Return `loss_without` of a trained network."""
+    return {"loss_without": losses_without_each(task, weights, masks)}
