@@ -28,6 +28,11 @@ rule figures:
             scale=config["scale"],
             table=["runs", "curves"],
         ),
+        expand(
+            "results/{scale}/{experiment}/agreement.csv",
+            scale=config["scale"],
+            experiment=oracle_experiments(config["scale"]),
+        ),
 
 
 onsuccess:

@@ -3,6 +3,7 @@
 #   makes  results/{scale}/{experiment}/runs.csv, results/{scale}/runs.csv: one row per network
 #          results/{scale}/curves/{figure}.csv: one row per point of a figure
 #          results/{scale}/curves.csv: those of all figures that show an accuracy
+#          results/{scale}/{experiment}/agreement.csv: how far the masks are those of the oracle
 # A figure's curves need the runs of its own methods only.
 
 
@@ -10,9 +11,7 @@ rule collect_runs:
     input:
         script=script_of("collect_runs"),
         code=code_of("collect_runs"),
-        runs=lambda w: runs_of(
-            w, w.experiment, methods_of(config["experiments"][w.experiment])
-        ),
+        runs=lambda w: files_of(w, "runs", "csv", all_methods(w.experiment)),
     output:
         "results/{scale}/{experiment}/runs.csv",
     log:
@@ -60,8 +59,12 @@ rule aggregate_curve:
     input:
         script=script_of("aggregate_curve"),
         code=code_of("aggregate_curve"),
-        runs=lambda w: runs_of(
-            w, figure_config(w)["experiment"], figure_methods(w).values()
+        runs=lambda w: files_of(
+            w,
+            "runs",
+            "csv",
+            figure_methods(w).values(),
+            figure_config(w)["experiment"],
         ),
     output:
         "results/{scale}/curves/{figure}.csv",
@@ -108,3 +111,26 @@ rule combine_curves:
         "Combine the curves of all figures (scale {wildcards.scale})"
     shell:
         "python {input.script:q} --output {output:q} {input.curves:q} 2> {log:q}"
+
+
+rule compare_masks:
+    input:
+        script=script_of("compare_masks"),
+        code=code_of("compare_masks"),
+        networks=lambda w: [
+            file for files in networks_of_all(w).values() for file in files
+        ],
+    output:
+        "results/{scale}/{experiment}/agreement.csv",
+    log:
+        "results/{scale}/logs/compare_masks_{experiment}.txt",
+    conda:
+        "../../envs/train.yaml"
+    threads: 1
+    params:
+        networks=lambda w: json.dumps(networks_of_all(w)),
+    message:
+        "Compare the masks of {wildcards.experiment} with the oracle's (scale {wildcards.scale})"
+    shell:
+        "python {input.script:q} --experiment {wildcards.experiment:q}"
+        " --networks {params.networks:q} --output {output:q} 2> {log:q}"

@@ -92,15 +92,39 @@ def split_file(wildcards):
     return f"results/data/{chosen.dataset}_split_{images}.safetensors"
 
 
-def runs_of(wildcards, experiment, methods):
-    """The tables of some methods of an experiment, all seeds."""
+def all_methods(experiment):
+    """The methods of an experiment."""
+    return methods_of(config["experiments"][experiment])
+
+
+def files_of(wildcards, artifact, kind, methods, experiment=None):
+    """The files, one a block of seeds, of some methods of an experiment."""
+    experiment = experiment or wildcards.experiment
     return expand(
-        "results/{scale}/{experiment}/{method}/runs_seeds{seeds}.csv",
+        f"results/{{scale}}/{{experiment}}/{{method}}/{artifact}_seeds{{seeds}}.{kind}",
         scale=wildcards.scale,
         experiment=experiment,
         method=[method.folder for method in methods],
         seeds=configuration.seed_blocks(config, wildcards.scale, experiment),
     )
+
+
+def networks_of_all(wildcards):
+    """The networks of every method of an experiment that prunes, by its name."""
+    return {
+        method.name: files_of(wildcards, "networks", "safetensors", [method])
+        for method in all_methods(wildcards.experiment)
+        if not method.random_init
+    }
+
+
+def oracle_experiments(scale):
+    """The names of the experiments at a scale that have an oracle to compare with."""
+    return [
+        experiment
+        for experiment in all_experiments(scale)
+        if "oracle" in config["experiments"][experiment]["methods"]
+    ]
 
 
 def all_experiments(scale):

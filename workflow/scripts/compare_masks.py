@@ -1,0 +1,29 @@
+"""Compare the masks of an experiment's methods with those of the oracle."""
+
+import argparse
+import json
+
+from dropnet.agreement import write_agreement
+from dropnet.errors import exit_on_user_error
+from dropnet.store import load_cycles
+
+
+def main() -> None:
+    """Read, compare and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--experiment", required=True)
+    parser.add_argument(
+        "--networks", type=json.loads, required=True, help="JSON: each method's files of networks"
+    )
+    parser.add_argument("--output", required=True)
+    args = parser.parse_args()
+    methods = {
+        method: [cycle for path in paths for cycle in load_cycles(path)[0]]
+        for method, paths in args.networks.items()
+    }
+    write_agreement(args.output, args.experiment, methods)
+
+
+if __name__ == "__main__":
+    with exit_on_user_error():
+        main()
