@@ -40,10 +40,11 @@ from dropnet.artifacts import write_json  # noqa: E402
 from dropnet.errors import UserError, exit_on_user_error  # noqa: E402
 from dropnet.provenance import cpu_model, git_state, versions  # noqa: E402
 from dropnet.settings import Settings  # noqa: E402
+from oracle_parts import measure_oracle, print_oracle  # noqa: E402
 from processes import REPOSITORY, Process, run  # noqa: E402
 from report import announce, cpu_per_wall, print_table, show, spread, tell, walls  # noqa: E402
 
-PARTS = ("speed", "step", "memory", "parity", "conv")
+PARTS = ("speed", "step", "memory", "parity", "conv", "oracle")
 SIDES = ("ours", "keras", "pytorch")
 DATA = REPOSITORY / "results/data"
 DATASET, SPLIT = "MNIST.safetensors", "MNIST_split_all.safetensors"
@@ -457,6 +458,7 @@ MEASURES: dict[str, tuple[Callable[[Bench], Any], Callable[[Any], None]]] = {
     "memory": (measure_memory, print_memory),
     "parity": (measure_parity, print_parity),
     "conv": (measure_conv, print_conv),
+    "oracle": (measure_oracle, print_oracle),
 }
 
 
@@ -504,8 +506,8 @@ def refuse_impossible(options: argparse.Namespace) -> None:
             f"no Keras at {options.keras_python}: make a venv with tensorflow-cpu there, give "
             "another with --keras-python, or leave it out with --sides ours,pytorch"
         )
-    if {"step", "memory", "conv"} & set(options.only) and "ours" not in options.sides:
-        raise UserError("--only step, memory or conv measures ours, which --sides leaves out")
+    if {"step", "memory", "conv", "oracle"} & set(options.only) and "ours" not in options.sides:
+        raise UserError("--only step, memory, conv or oracle needs ours, which --sides leaves out")
     if "parity" in options.only and len(set(options.sides)) < 2:
         raise UserError("--only parity needs two sides to compare, e.g. --sides ours,keras")
     if options.core not in os.sched_getaffinity(0):

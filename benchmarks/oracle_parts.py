@@ -1,0 +1,161 @@
+"""The oracle's part of the benchmarks: one cycle of Figures 13 and 14."""
+
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from oracle_common import candidates
+from processes import Process, run
+from report import announce, print_table, show, spread, tell
+
+if TYPE_CHECKING:
+    from run_benchmarks import Bench
+
+SCRIPTS = {"ours": "oracle_ours.py", "keras": "oracle_keras.py", "pytorch": "oracle_pytorch.py"}
+NAMES = {"A": "FC20-FC20", "B": "Conv20-Conv20"}
+QUICK_IMAGES = 640
+TRAINED_ON = 6400  # images, for an epoch: enough for a network that has learnt something
+# Candidates timed in a round, of 40; the other ones cost the same. All of PyTorch's Model A.
+TIMED = {("keras", "A"): 2, ("pytorch", "A"): 40, ("pytorch", "B"): 4}
+# Relative differences of losses. All sides compute in single precision; Keras also sums in it.
+LOSS_LIMITS = {"pytorch": 1e-6, "keras": 1e-5}
+MEMORY_LIMIT = 2e9  # bytes
+COPIES = 4  # of the images: their number must not decide
+
+
+def measure_oracle(bench: "Bench") -> dict[str, Any]:
+    """Seconds of our oracle beside those of one pass per candidate; losses, choice and memory."""
+    arrays = bench.folder / "oracle.npz"
+    images = write_arrays(bench, arrays)
+    sides = [side for side in SCRIPTS if side in bench.options.sides]
+    result: dict[str, Any] = {"images": images, "models": {}}
+    with ExitStack() as stack:
+        workers = {side: stack.enter_context(start(bench, side, arrays)) for side in sides}
+        for model in NAMES:
+            result["models"][model] = measure_model(bench, workers, model, images)
+    result["memory"] = measure_memory(bench, arrays)
+    return result
+
+
+def write_arrays(bench: "Bench", target: Path) -> int:
+    """Write the training split of MNIST as plain arrays; return the number of images."""
+    from safetensors.numpy import load_file
+
+    tensors = load_file(bench.options.data / "MNIST.safetensors")
+    chosen = load_file(bench.options.data / "MNIST_split_all.safetensors")["train"]
+    if bench.options.quick:
+        chosen = chosen[:QUICK_IMAGES]
+    images = tensors["train_images"][chosen][:, 0]
+    np.savez(target, images=images, labels=tensors["train_labels"][chosen])
+    return len(chosen)
+
+
+def start(bench: "Bench", side: str, arrays: Path) -> Process:
+    """Start the side that answers requests."""
+    python = bench.options.keras_python if side == "keras" else Path(sys.executable)
+    command = [python, Path(__file__).with_name(SCRIPTS[side]), "--data", arrays]
+    return Process(command, bench.folder / f"oracle_{side}.log")
+
+
+def measure_model(
+    bench: "Bench", workers: dict[str, Process], model: str, images: int
+) -> dict[str, Any]:
+    """Rounds of ours and the others in turn."""
+    weights = bench.folder / f"oracle_{model}.npz"
+    workers["ours"].ask("prepare", model=model, images=min(images, TRAINED_ON), out=str(weights))
+    others = [side for side in workers if (side, model) in TIMED]
+    settings: dict[str, dict[str, int]] = {side: {} for side in others}
+    for side in others:
+        workers[side].ask("load", model=model, weights=str(weights))
+        if side == "pytorch":
+            settings[side] = {"batch": fastest_batch(workers[side], model)}
+    every = candidates(model)
+    ours: list[dict[str, Any]] = []
+    theirs: dict[str, list[dict[str, Any]]] = {side: [] for side in others}
+    workers["ours"].ask("losses", model=model)  # warm
+    for number in announce(f"oracle {model}: round", bench.options.rounds):
+        ours.append(workers["ours"].ask("losses", model=model))
+        for side in others:
+            count = TIMED[side, model]
+            # from both layers, other ones in each round
+            chosen = [every[(place * len(every)) // count + number % 10] for place in range(count)]
+            chosen = every if count == len(every) else chosen
+            answer = workers[side].ask("losses", model=model, which=chosen, **settings[side])
+            theirs[side].append(answer | {"which": chosen})
+    compared = {side: compare(ours, theirs[side], every) | settings[side] for side in others}
+    for side, other in compared.items():
+        name = f"oracle losses of {NAMES[model]}: ours - {side}"
+        bench.check(name, other["largest_loss_difference"], LOSS_LIMITS[side])
+    return {
+        "candidates": len(every),
+        "our_s": spread(answer["wall_s"] for answer in ours),
+        "others": compared,
+    }
+
+
+def fastest_batch(worker: Process, model: str) -> int:
+    """The batch size at which a pass is fastest."""
+    seconds = {}
+    for batch in worker.ask("batches", model=model):
+        worker.ask("losses", model=model, which=[[0, 0]], batch=batch)
+        answer = worker.ask("losses", model=model, which=[[0, 0]], batch=batch)
+        seconds[batch] = answer["wall_s"]
+    return min(seconds, key=seconds.get)
+
+
+def compare(
+    ours: list[dict[str, Any]], theirs: list[dict[str, Any]], every: list[tuple[int, int]]
+) -> dict[str, Any]:
+    """Seconds for all candidates, how often ours is as fast, and how far the losses differ."""
+    seconds = [t["wall_s"] / len(t["which"]) * len(every) for t in theirs]
+    differences = []
+    for our, their in zip(ours, theirs, strict=True):
+        places = [every.index(tuple(which)) for which in their["which"]]
+        own = [our["losses"][place] for place in places]
+        differences += [abs(a - b) / b for a, b in zip(own, their["losses"], strict=True)]
+    return {
+        "timed": len(theirs[0]["which"]),
+        "all_s": spread(seconds),
+        "ratio": spread(s / o["wall_s"] for s, o in zip(seconds, ours, strict=True)),
+        "largest_loss_difference": max(differences),
+    }
+
+
+def measure_memory(bench: "Bench", arrays: Path) -> dict[str, dict[str, int]]:
+    """Peak memory of a process that loads the images and does one cycle's oracle."""
+    peaks: dict[str, dict[str, int]] = {}
+    for model in NAMES:
+        peaks[model] = {}
+        for copies in (1, COPIES):
+            tell(f"oracle {model}: memory, {copies} x the images")
+            command = [sys.executable, Path(__file__).with_name(SCRIPTS["ours"])]
+            command += ["--data", arrays, "--memory", model, "--copies", str(copies)]
+            log = bench.folder / f"oracle_memory_{model}_{copies}.log"
+            peaks[model][str(copies)] = peak = run(command, log)
+            bench.check(f"oracle memory of {NAMES[model]}, {copies} x", peak, MEMORY_LIMIT)
+    return peaks
+
+
+def print_oracle(result: dict[str, Any]) -> None:
+    """All of it as tables."""
+    images = result["images"]
+    print(
+        f"\nJ. Oracle: one cycle of one network, the loss without each node over {images:,} images"
+    )
+    rows = []
+    for model, measured in result["models"].items():
+        rows.append((NAMES[model], "ours", show(measured["our_s"]), "", ""))
+        for side, other in measured["others"].items():
+            timed = f"{side} ({other['timed']} of {measured['candidates']} candidates timed)"
+            ratio, difference = show(other["ratio"]), f"{other['largest_loss_difference']:.1e}"
+            rows.append((NAMES[model], timed, show(other["all_s"]), ratio, difference))
+    print_table(("network", "side", "seconds", "oracle/ours", "losses differ by"), rows)
+    rows = [
+        (NAMES[model], f"{int(copies) * images:,}", f"{peak / 1e6:,.0f}")
+        for model, peaks in result["memory"].items()
+        for copies, peak in peaks.items()
+    ]
+    print_table(("network", "images", "peak memory, MB"), rows)
