@@ -51,13 +51,28 @@ def write_config(folder, **changes):
             "widths": [9, 9],
             "prune_fraction": 0.5,
             "stop_fraction": 0.5,
-            "methods": ["minimum"],
+            "methods": ["minimum", "minimum (random_init)", "minimum (p=0.9)"],
             "scales": {"tiny": {"widths": [3, 2], "seeds": 1, "max_epochs": 2}},
+        },
+        "FC3-FC3": {
+            "dataset": "digits",
+            "model": "FC",
+            "widths": [3, 3],
+            "prune_fraction": 0,
+            "stop_fraction": 0.5,
+            "methods": ["oracle", "minimum", "random_layer"],
+            "scales": {"tiny": {"seeds": 1, "max_epochs": 2}},
         },
     }
     config["figures"] = {
         "mine": {"experiment": "FC8-FC6", "shows": "test_accuracy", "title": "Mine: 50% of $x$"},
-        "filters": {"experiment": "Conv3-Conv2", "shows": "test_accuracy", "title": "Filters"},
+        "filters": {
+            "experiment": "Conv3-Conv2",
+            "shows": "test_accuracy",
+            "methods": ["minimum (p=0.5)", "minimum (random_init)"],
+            "stop_fraction": 0.7,
+            "title": "Filters",
+        },
         "mine_epochs": {"experiment": "FC8-FC6", "shows": "epochs", "title": "Mine"},
     } | changes
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
@@ -125,7 +140,25 @@ def project(tmp_path_factory):
 def test_every_artifact_is_there_and_whole(project):
     runs = pd.read_csv(project / "results/tiny/runs.csv")
     filters = runs[runs["experiment"] == "Conv3-Conv2"]
-    assert [sum(map(int, r.split("|"))) for r in filters["remaining"]] == [5, 3, 2]
+    remaining = {
+        method: [sum(map(int, r.split("|"))) for r in rows["remaining"]]
+        for method, rows in filters.groupby("method")
+    }
+    variants = {"minimum (random_init)": [5, 3, 2], "minimum (p=0.9)": [5, 1]}
+    assert remaining == {"minimum": [5, 3, 2], **variants}
+    masks = filters.set_index(["method", "cycle"])["remaining"]
+    assert (masks["minimum"] == masks["minimum (random_init)"]).all()
+    losses = filters.set_index(["method", "cycle"])["test_loss"]
+    assert (
+        losses["minimum", 0] == losses["minimum (p=0.9)", 0] != losses["minimum (random_init)", 0]
+    )
+    one_by_one = runs[runs["experiment"] == "FC3-FC3"]
+    assert one_by_one.groupby("method")["remaining"].count().to_dict() == {
+        **{"oracle": 4, "minimum": 4, "random_layer": 3}
+    }
+    agreement = pd.read_csv(project / "results/tiny/FC3-FC3/agreement.csv")
+    assert set(agreement["method"]) == {"minimum", "random_layer"}
+    assert (agreement[agreement["fraction_remaining"] == 1]["agreement"] == 1).all()
     runs = runs[runs["experiment"] == "FC8-FC6"]
     # 14 nodes: 14, 9, 6, 4, 3, 2 in a global metric; 8|6, 5|4, 3|3, 2|2, 1|1 in each layer
     per_seed = {"minimum": 6, "maximum": 6, "random_layer": 5}
@@ -140,6 +173,11 @@ def test_every_artifact_is_there_and_whole(project):
     columns = "figure experiment dataset split method fraction_remaining accuracy ci95 runs"
     assert list(curves.columns) == columns.split()
     assert set(curves[curves["figure"] == "mine"]["runs"]) == {3}
+    drawn = curves[curves["figure"] == "filters"].groupby("method")["fraction_remaining"]
+    assert drawn.apply(list).to_dict() == {
+        "minimum (p=0.5)": [1.0, 0.6],
+        "minimum (random_init)": [1.0, 0.6],
+    }
     for figure in ("mine", "mine_epochs", "filters"):
         assert (project / f"figures/tiny/{figure}.png").read_bytes().startswith(b"\x89PNG")
         assert (project / f"figures/tiny/{figure}.svg").read_text().rstrip().endswith("</svg>")
@@ -158,22 +196,27 @@ def test_nothing_is_left_to_do_even_after_touching_a_script(project):
 
 def test_a_rerun_does_what_an_edit_made_stale(project):
     """Promise 3, stage by stage; what is edited is put back after each look."""
-    training = {"train_baseline": 3, "prune_network": 7}
-    after_runs = {"collect_runs": 2, "collect_all_runs": 1, "aggregate_curve": 3}
+    pruning = {"prune_network": 11, "train_random_init": 1, "compare_masks": 1}
+    training = {"train_baseline": 4, **pruning}
+    after_runs = {"collect_runs": 3, "collect_all_runs": 1, "aggregate_curve": 3}
     after_curves = {"combine_curves": 1, "plot_figure": 3}
     expectations = {
         "workflow/scripts/plot_figure.py": {"plot_figure": 3},
         "workflow/dropnet/plotting.py": {"plot_figure": 3},
-        "workflow/dropnet/pruning.py": {"prune_network": 7, **after_runs, **after_curves},
+        "workflow/dropnet/pruning.py": {**pruning, **after_runs, **after_curves},
         "workflow/dropnet/training/train.py": {**training, **after_runs, **after_curves},
         # an engine concerns its own models, a metric its own runs
         "workflow/dropnet/training/fully_connected.py": {
-            **{"train_baseline": 2, "prune_network": 6, "collect_runs": 1, "collect_all_runs": 1},
-            **{"aggregate_curve": 2, "combine_curves": 1, "plot_figure": 2},
+            **{"train_baseline": 3, "prune_network": 9, "collect_runs": 2, "collect_all_runs": 1},
+            **{"aggregate_curve": 2, "combine_curves": 1, "plot_figure": 2, "compare_masks": 1},
         },
         "workflow/dropnet/training/convolutional.py": {
-            **{"train_baseline": 1, "prune_network": 1, "collect_runs": 1, "collect_all_runs": 1},
+            **{"train_baseline": 1, "prune_network": 2, "train_random_init": 1},
+            **{"collect_runs": 1, "collect_all_runs": 1},
             **{"aggregate_curve": 1, "combine_curves": 1, "plot_figure": 1},
+        },
+        "workflow/dropnet/training/removal.py": {
+            **{"prune_network": 1, "collect_runs": 1, "collect_all_runs": 1, "compare_masks": 1},
         },
         "workflow/dropnet/metrics/maximum.py": {
             **{"prune_network": 2, "collect_runs": 1, "collect_all_runs": 1},
@@ -196,8 +239,10 @@ def test_a_rerun_does_what_an_edit_made_stale(project):
     assert planned(project) == {}
 
 
-def test_one_figure_needs_its_own_experiment_only(project, tmp_path):
+def test_one_figure_needs_its_own_methods_only(project, tmp_path):
     folder = copy_project(tmp_path / "one")
+    plan = planned(folder, "figures/tiny/filters.png")
+    assert (plan["train_baseline"], plan["prune_network"], plan["train_random_init"]) == (1, 1, 1)
     plan = planned(folder, "figures/tiny/mine_epochs.png")
     assert plan["plot_figure"] == plan["aggregate_curve"] == 1
     assert "combine_curves" not in plan
