@@ -177,9 +177,80 @@ def test_an_experiment_that_is_not_complete_is_left_out_but_never_lost(project):
     assert publish(more, "small").left_out == ["FC9-FC9"]
     origin = Path("published/small/provenance.json")
     assert list(json.loads(origin.read_text())["settings"]) == ["FC5-FC5"]
-    edit_json(origin, settings={"FC5-FC5": {}, "FC7-FC7": {}})
-    with pytest.raises(UserError, match=r"has FC7-FC7, which the present results lack"):
-        publish(CONFIG, "small")
+
+
+def test_agreement_with_the_oracle_is_published_too(project):
+    more = json.loads(json.dumps(CONFIG))
+    more["experiments"]["FC5-FC5"]["methods"] = [*METHODS, "oracle"]
+    for figure in more["figures"].values():
+        figure["methods"] = METHODS
+    for path in Path("results/small/FC5-FC5/minimum").glob("*"):
+        target = Path("results/small/FC5-FC5/oracle", path.name)
+        target.parent.mkdir(exist_ok=True)
+        target.write_text(path.read_text().replace("minimum", "oracle"))
+    with pytest.raises(UserError, match=r"FC5-FC5/agreement.csv: missing"):
+        publish(more, "small")
+    table = (
+        "experiment,method,seed,fraction_remaining,agreement,chance\nFC5-FC5,minimum,0,1.0,1,1\n"
+    )
+    Path("results/small/FC5-FC5/agreement.csv").write_text(table)
+    publish(more, "small")
+    assert Path("published/small/agreement.csv").read_text() == table
+
+
+def made_elsewhere(commit):
+    """The same results as if another experiment had been run, by another commit."""
+    for path in [*Path("results").rglob("*.csv"), *Path("results").rglob("*.json")]:
+        text = path.read_text().replace("FC5-FC5", "FC7-FC7").replace("fig03", "fig04")
+        path.write_text(text.replace("c0ffee" * 6 + "c0ff", commit))
+    Path("results/small/FC5-FC5").rename("results/small/FC7-FC7")
+    for path in [*Path("figures").rglob("fig03*"), *Path("results").rglob("fig03*")]:
+        path.rename(path.with_name(path.name.replace("fig03", "fig04")))
+    other = json.loads(json.dumps(CONFIG))
+    other["experiments"]["FC7-FC7"] = other["experiments"]["FC5-FC5"]
+    for name, figure in CONFIG["figures"].items():
+        renamed = name.replace("fig03", "fig04")
+        other["figures"][renamed] = figure | {"experiment": "FC7-FC7"}
+    return other
+
+
+def test_what_is_published_of_other_experiments_stays_as_it_is(project):
+    publish(CONFIG, "small")
+    tables = {
+        name: Path("published/small", name).read_text() for name in ("runs.csv", "curves.csv")
+    }
+    pictures = {path.name for path in Path("published/small/figures").iterdir()}
+    other = made_elsewhere("beef" * 10)
+    assert publish(other, "small").left_out == ["FC5-FC5"]
+    for name, text in tables.items():
+        merged = Path("published/small", name).read_text().splitlines()
+        old = text.splitlines()
+        new = [line.replace("FC5", "FC7").replace("fig03", "fig04") for line in old[1:]]
+        assert merged == [*old, *[line.replace("-FC5", "-FC7") for line in new]]
+    assert {path.name for path in Path("published/small/figures").iterdir()} == pictures | {
+        name.replace("fig03", "fig04") for name in pictures
+    }
+    origin = json.loads(Path("published/small/provenance.json").read_text())
+    assert list(origin["settings"]) == list(origin["reductions"]) == ["FC5-FC5", "FC7-FC7"]
+    assert origin["commits"] == ["beef" * 10, "c0ffee" * 6 + "c0ff"]
+    assert origin["wall_seconds"] == 12 * 600
+    assert len(origin["jobs"]) == 12
+    assert len(origin["environments"]) == 1
+    assert publish(other, "small").left_out == ["FC5-FC5"]  # again: nothing is doubled
+    assert len(json.loads(Path("published/small/provenance.json").read_text())["jobs"]) == 12
+    update("README.md", "published")
+    assert "| FC5-FC5 | MNIST | 2 |" in Path("README.md").read_text()
+
+
+def test_results_of_other_data_are_not_published_beside_it(project):
+    publish(CONFIG, "small")
+    other = made_elsewhere("beef" * 10)
+    for path in Path("results").rglob("provenance*.json"):
+        edit_json(path, inputs={"results/data/MNIST.safetensors": "cd" * 32})
+    before = {p: p.read_bytes() for p in Path("published").rglob("*") if p.is_file()}
+    with pytest.raises(UserError, match=r"published/small: made from another results/data/MNIST"):
+        publish(other, "small")
+    assert before == {p: p.read_bytes() for p in Path("published").rglob("*") if p.is_file()}
 
 
 def test_an_experiment_that_is_not_of_the_scale_is_not_missing(project):

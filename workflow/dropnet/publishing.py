@@ -1,13 +1,18 @@
 """published/<scale>/: the committed copy of a finished run, with where it comes from.
 
 Only experiments that are complete, of the present configuration and each of one committed state of
-the code are copied. All paths are relative to the project's folder, the working directory.
+the code are copied. What was published earlier of other experiments stays: long runs are made one
+at a time, on several machines. All paths are relative to the project's folder, the working
+directory.
 """
 
+import csv
+import io
 import json
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +44,7 @@ def publish(config: Config, scale: str, *, allow_dirty: bool = False) -> Publish
 
     Raises UserError, before anything is written, if no experiment is complete, a figure of a
     complete one is missing or does not follow from its runs, or a job had other settings than the
-    configured ones; if an experiment that is published already would be lost; and, unless
+    configured ones; if it read other data than what is published already; and, unless
     `allow_dirty`, if an experiment's jobs ran on several commits or on code that was not committed.
     """
     if scale not in config["scales"]:
@@ -54,7 +59,6 @@ def publish(config: Config, scale: str, *, allow_dirty: bool = False) -> Publish
     complete = [name for name, files in missing.items() if not files]
     if not complete:
         _refuse_missing(next(iter(missing.values())), scale)
-    _refuse_loss(target, complete)
     figures = [
         name
         for name in configuration.figures(config, scale)
@@ -62,14 +66,24 @@ def publish(config: Config, scale: str, *, allow_dirty: bool = False) -> Publish
     ]
     drawn = [Path("figures", scale, f"{name}.{kind}") for name in figures for kind in KINDS]
     drawn_from = [Path("results", scale, "curves", f"{name}.csv") for name in figures]
-    _refuse_missing([path for path in [*drawn_from, *drawn] if not path.exists()], scale)
+    compared = [
+        Path("results", scale, name, "agreement.csv")
+        for name in complete
+        if "oracle" in config["experiments"][name]["methods"]
+    ]
+    needed = [*drawn_from, *drawn, *compared]
+    _refuse_missing([path for path in needed if not path.exists()], scale)
     jobs = _jobs(config, scale, complete)
     runs, curves = _tables(config, jobs, dict(zip(figures, drawn_from, strict=True)))
     provenance = _gather(config, scale, jobs)
     if not allow_dirty:
         _refuse_mixed(provenance, Path("results", scale))
 
-    tables = {target / "runs.csv": runs, target / "curves.csv": curves}
+    before = _before(target)
+    kept = [name for name in before["settings"] if name not in complete]
+    provenance = _with_kept(provenance, before, kept, target)
+    made = {"runs.csv": runs, "curves.csv": curves} | _agreement(compared)
+    tables = {target / name: _with_rows(text, target / name, kept) for name, text in made.items()}
     for path, text in tables.items():
         write_text(path, text)
     copies = {path: target / "figures" / path.name for path in drawn}
@@ -77,7 +91,9 @@ def publish(config: Config, scale: str, *, allow_dirty: bool = False) -> Publish
         with atomic_path(copy) as temporary:
             shutil.copyfile(source, temporary)
     for old in set((target / "figures").glob("*")) - set(copies.values()):
-        old.unlink()  # of a figure that is no longer configured
+        figure = config["figures"].get(old.stem)
+        if figure is None or figure["experiment"] not in kept:
+            old.unlink()  # it is no longer configured
     write_json(target / "provenance.json", provenance)
     files = [*tables, *copies.values(), target / "provenance.json"]
     return Published(files, [name for name in missing if name not in complete])
@@ -108,17 +124,73 @@ def _refuse_missing(missing: list[Path], scale: str) -> None:
         raise UserError(f"{missing[0]}{others}: missing; make figures SCALE={scale} makes it")
 
 
-def _refuse_loss(target: Path, complete: list[str]) -> None:
-    """What is published already stays published, or somebody removes it on purpose."""
-    before = target / "provenance.json"
-    if before.exists():
-        had = json.loads(before.read_text(encoding="utf-8"))["settings"]
-        lost = [name for name in had if name not in complete]
-        if lost:
-            raise UserError(
-                f"{target}: has {', '.join(lost)}, which the present results lack; make them again,"
-                f" or remove {target} first"
-            )
+def _before(target: Path) -> dict[str, Any]:
+    """The record of what is published already."""
+    path = target / "provenance.json"
+    if path.exists():
+        return json.loads(path.read_text(encoding="utf-8"))
+    return {"settings": {}, "reductions": {}, "inputs": {}, "environments": [], "jobs": []}
+
+
+def _with_rows(text: str, published: Path, kept: list[str]) -> str:
+    """A table with the rows that the published one has of some experiments, cell by cell the same.
+
+    Both are in the order of their first column, the experiment or the figure.
+    """
+    if not kept or not published.exists():
+        return text
+    head, *rows = csv.reader(io.StringIO(text))
+    with published.open(newline="", encoding="utf-8") as file:
+        old_head, *old = csv.reader(file)
+    if head != old_head:
+        raise UserError(f"{published}: has other columns than now: {', '.join(old_head)}")
+    rows += [row for row in old if row[head.index("experiment")] in kept]
+    merged = io.StringIO()
+    csv.writer(merged, lineterminator="\n").writerows([head, *sorted(rows, key=itemgetter(0))])
+    return merged.getvalue()
+
+
+def _with_kept(
+    new: dict[str, Any], before: dict[str, Any], kept: list[str], target: Path
+) -> dict[str, Any]:
+    """The record of the new experiments and of those that stay.
+
+    Raises UserError if they were made from different files of the same name.
+    """
+    if not kept:
+        return new
+    inputs = dict(new["inputs"])
+    for file, checksum in before["inputs"].items():
+        if inputs.setdefault(file, checksum) != checksum:
+            raise UserError(f"{target}: made from another {file}; remove it to publish these")
+    environments = list(new["environments"])
+    rows = []
+    for row in before["jobs"]:
+        if row["experiment"] in kept:
+            environment = before["environments"][row["environment"]]
+            if environment not in environments:
+                environments.append(environment)
+            rows.append({**row, "environment": environments.index(environment)})
+    return {
+        **new,
+        **_summed_up([*rows, *new["jobs"]]),
+        **{
+            key: {name: before[key][name] for name in kept} | new[key]
+            for key in ("reductions", "settings")
+        },
+        "inputs": inputs,
+        "environments": environments,
+    }
+
+
+def _summed_up(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """What is said of all jobs together, and the jobs."""
+    return {
+        "commits": sorted({row["commit"] or "unknown" for row in rows}),
+        "clean": all(row["commit"] and row["clean"] is True for row in rows),
+        "wall_seconds": round(sum(row["wall_seconds"] for row in rows), 1),
+        "jobs": rows,
+    }
 
 
 def _tables(config: Config, jobs: Jobs, drawn_from: Mapping[str, Path]) -> tuple[str, str]:
@@ -145,6 +217,14 @@ def _tables(config: Config, jobs: Jobs, drawn_from: Mapping[str, Path]) -> tuple
         if figure["shows"].endswith("_accuracy"):
             accuracies.append(of_figure)
     return table_text(runs), table_text(combine(accuracies))
+
+
+def _agreement(paths: list[Path]) -> dict[str, str]:
+    """The text of agreement.csv, where there is an oracle to agree with."""
+    texts = [path.read_text(encoding="utf-8").splitlines(keepends=True) for path in paths]
+    if not texts:
+        return {}
+    return {"agreement.csv": "".join([texts[0][0], *(row for _, *rows in texts for row in rows)])}
 
 
 def _gather(config: Config, scale: str, jobs: Jobs) -> dict[str, Any]:
@@ -182,15 +262,12 @@ def _gather(config: Config, scale: str, jobs: Jobs) -> dict[str, Any]:
         )
     return {
         "scale": scale,
-        "commits": sorted({row["commit"] or "unknown" for row in rows}),
-        "clean": all(row["commit"] and row["clean"] is True for row in rows),
-        "wall_seconds": round(sum(row["wall_seconds"] for row in rows), 1),
+        **_summed_up(rows),
         "note": configuration.note(config, scale),
         "reductions": {name: configuration.reductions(config, scale, name) for name in settings},
         "settings": settings,
         "inputs": inputs,
         "environments": environments,
-        "jobs": rows,
     }
 
 
