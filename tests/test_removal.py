@@ -114,6 +114,20 @@ def test_chunks_do_not_matter_and_bound_the_samples_at_once(monkeypatch):
     assert counts == [9] * 8
 
 
+def test_a_lower_precision_of_training_is_not_that_of_the_losses():
+    task, images, labels = task_of("Conv", (4, 5), 8, torch.float32)
+    few = images[:8], labels[:8]
+    half = make_task((images, labels), few, few, task.layers, 16, 0.1, compute=torch.bfloat16)
+    masks, weights = Masks.full([4, 5]), trained_like(task.steps(), 2)
+    for ours, theirs in zip(
+        removal.losses_without_each(half, weights, masks),
+        removal.losses_without_each(task, weights, masks),
+        strict=True,
+    ):
+        # only the images are rounded: pixels / 255 has 8 bits there
+        torch.testing.assert_close(ours, theirs, rtol=2e-3, atol=0)
+
+
 def test_a_node_that_is_always_silent_costs_nothing():
     task, images, labels = task_of("FC", (6, 5), 6, torch.float64)
     weights = {name: w.double() for name, w in trained_like(task.steps(), 3).items()}
