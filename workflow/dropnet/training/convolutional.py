@@ -90,10 +90,13 @@ class Stack:
             for network in self.networks
         ]
 
-    def train_epoch(self) -> tuple[list[float], list[float]]:
+    def train_epoch(self, epoch: int) -> tuple[list[float], list[float]]:
         """Train one epoch and return each network's mean loss and accuracy over it.
 
         Both are Keras' running means: every batch counts as it was before its own update.
+
+        Args:
+            epoch: its number, 1 for the first; see `BaseTask.augmentation`.
         """
         results = []
         for network in range(self.size):

@@ -200,10 +200,13 @@ class Stack:
 
     # --- training --------------------------------------------------------------------------
 
-    def train_epoch(self) -> tuple[list[float], list[float]]:
+    def train_epoch(self, epoch: int) -> tuple[list[float], list[float]]:
         """Train one epoch and return each network's mean loss and accuracy over it.
 
         Both are Keras' running means: every batch counts as it was before its own update.
+
+        Args:
+            epoch: its number, 1 for the first; every epoch is like the others here.
         """
         losses = self.task.zeros(self.size, dtype=torch.float64)
         correct = self.task.zeros(self.size, dtype=torch.float64)

@@ -29,10 +29,13 @@ class Stack(Protocol):
     def weights(self) -> list[dict[str, torch.Tensor]]:
         """Return copies of the current weights of each network at its own size."""
 
-    def train_epoch(self) -> tuple[list[float], list[float]]:
+    def train_epoch(self, epoch: int) -> tuple[list[float], list[float]]:
         """Train one epoch and return each network's mean loss and accuracy over it.
 
         Both are Keras' running means: every batch counts as it was before its own update.
+
+        Args:
+            epoch: its number, 1 for the first; all that may differ between epochs follows from it.
         """
 
     def evaluate(self, samples: Any) -> tuple[list[float], list[float]]:
