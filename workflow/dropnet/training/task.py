@@ -56,7 +56,9 @@ class BaseTask:
         dtype: precision of the weights, and of all sums.
         compute: precision of the convolutions.
         device: where the networks are trained.
-        train: the training split, in the order of the batches of every epoch.
+        augmentation: "none": training images are taken as they are, in their order, in every epoch;
+            "affine": shuffled and mapped anew in each, see `augmentation`.
+        train: the training split; plain, it is in the order of the batches of every epoch.
         validation: the validation split.
         test: the test set.
     """
@@ -74,6 +76,7 @@ class BaseTask:
         dtype: torch.dtype = torch.float32,
         compute: torch.dtype | None = None,
         device: str | torch.device = "cpu",
+        augmentation: str = "none",
     ) -> None:
         """Start a task; `compute` is `dtype` unless it is given."""
         # Gradients far below 1e-38 are common late in training and slow a processor down tenfold;
@@ -87,6 +90,7 @@ class BaseTask:
         self.dtype = dtype
         self.compute = compute or dtype
         self.device = torch.device(device)
+        self.augmentation = augmentation
 
     def steps(self, masks: Masks | None = None) -> tuple[Step, ...]:
         """Return the steps of the network under its masks."""
