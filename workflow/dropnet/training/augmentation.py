@@ -3,7 +3,8 @@
 They are those of Keras' ImageDataGenerator with rotation_range 40, horizontal_flip, fill_mode
 "nearest", and width_shift_range, height_shift_range, shear_range and zoom_range 0.2; it also
 shuffles the images in every epoch. All follows from the epoch's number: every network sees the same
-images in its course, and an interrupted run sees those of an undisturbed one.
+images in its course, and an interrupted run sees those of an undisturbed one. The centre of a map
+is that of the image, and its x goes along a row, as in Keras 3.
 """
 
 from dataclasses import dataclass
