@@ -51,20 +51,21 @@ class Timing:
         stack = self._stack(tuple(widths), precision)
 
         def work() -> None:
-            stack.train_epoch()
+            stack.train_epoch(1)
             stack.evaluate(stack.task.validation)
 
         return timed(work)
 
     def steps(self, precision: str = "float32") -> dict[str, float]:
         """One training epoch of the unpruned network, without validation."""
-        return timed(self._stack(FILTERS, precision).train_epoch)
+        stack = self._stack(FILTERS, precision)
+        return timed(lambda: stack.train_epoch(1))
 
     def accuracy(self, precision: str, epochs: int) -> float:
         """Validation accuracy after some epochs."""
         stack = self._stack(FILTERS, precision)
-        for _ in range(epochs):
-            stack.train_epoch()
+        for epoch in range(epochs):
+            stack.train_epoch(epoch + 1)
         return stack.evaluate(stack.task.validation)[1][0]
 
 

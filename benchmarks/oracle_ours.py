@@ -39,7 +39,7 @@ class Timing:
         first = tuple(part[:images] for part in self.train)
         task = make_task(first, few, few, layers, BATCH_SIZE, LEARNING_RATE)
         stack = task.stack([initial_weights(task.steps(), 0)], [Masks.full(WIDTHS[model])])
-        stack.train_epoch()
+        stack.train_epoch(1)
         self.weights[model] = stack.weights()[0]
         self.tasks[model] = make_task(self.train, few, few, layers, BATCH_SIZE, LEARNING_RATE)
         if out:

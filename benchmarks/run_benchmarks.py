@@ -338,6 +338,7 @@ def measure_memory(bench: Bench) -> dict[str, Any]:
         stop_fraction=STOP_FRACTION,
         selection="exact",
         precision="float32",
+        augmentation="none",
         train_images=None,
         test_images=None,
         batch_size=BATCH_SIZE,

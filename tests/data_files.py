@@ -7,6 +7,7 @@ import json
 import pickle
 import struct
 import tarfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -100,9 +101,57 @@ def png(pixels):
     return stream.getvalue()
 
 
+def jpeg(pixels):
+    """The bytes of a JPEG image of uint8 [height, width] or [height, width, 3]."""
+    stream = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(stream, "JPEG", quality=95)
+    return stream.getvalue()
+
+
+def tiny_imagenet_files(classes=3, train=4, test=3, seed=0):
+    """A miniature of tiny-imagenet-200 by name; each class has a colour, and some images are grey.
+
+    Class labels are not in alphabetical order, nor do test images come class by class.
+    """
+    random = np.random.default_rng(seed)
+    wnids = [f"n{9000 - label:05d}" for label in range(classes)]
+    colours = random.integers(40, 216, (classes, 3))
+
+    def image(label, grey):
+        noise = random.integers(-30, 31, (8, 8, 3)).repeat(8, 0).repeat(8, 1)
+        pixels = (colours[label] + noise).astype(np.uint8)
+        return jpeg(pixels[..., 0] if grey else pixels)
+
+    files = {"wnids.txt": "".join(f"{wnid}\n" for wnid in wnids).encode(), "words.txt": b"n0\tx\n"}
+    for label, wnid in enumerate(wnids):
+        names = [f"{wnid}_{number}.JPEG" for number in range(train)]
+        boxes = "".join(f"{name}\t0\t1\t62\t63\n" for name in names)
+        files[f"train/{wnid}/{wnid}_boxes.txt"] = boxes.encode()
+        for number, name in enumerate(names):
+            files[f"train/{wnid}/images/{name}"] = image(label, grey=number == 1)
+    lines = []
+    for number in range(test):
+        label = (2 * number + 1) % classes
+        files[f"val/images/val_{number}.JPEG"] = image(label, grey=number == 2)
+        lines.append(f"val_{number}.JPEG\t{wnids[label]}\t3\t4\t50\t60\n")
+    files["val/val_annotations.txt"] = "".join(lines).encode()
+    files["test/images/test_0.JPEG"] = b"has no label, and is not looked at"
+    return files
+
+
+def zipped(files, folder="tiny-imagenet-200/"):
+    """The bytes of a .zip of these files, in a folder."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(folder + name, content)
+    return stream.getvalue()
+
+
 def write_files(folder, files):
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
     return folder
 

@@ -2,6 +2,7 @@
 
 import copy
 import csv
+import re
 import subprocess
 import sys
 from collections import defaultdict
@@ -18,6 +19,7 @@ from dropnet.errors import UserError
 from dropnet.metrics import METRICS
 from dropnet.models import layers_of, masked_widths
 from dropnet.schedule import remaining_counts
+from dropnet.training.augmentation import AUGMENTATIONS
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -55,6 +57,10 @@ def test_the_shipped_configuration_is_accepted():
 EXPERIMENT = ("experiments", "FC40-FC40")
 MISTAKES = [
     # path, value, words that the line must have: key, value, what is allowed, nearest name
+    (("protocol", "augmentation"), None, ["augmentation: None", "allowed: none, affine"]),
+    (("protocol", "augmentation"), "afine", ["'afine'", "'affine'?", "allowed: none, affine"]),
+    (("experiments", "VGG19", "default"), "no", ["VGG19.default: 'no'", "allowed: boolean"]),
+    (("datasets", "MNIST", "sha256"), 5, ["sha256: 5", "allowed: string or null"]),
     (("device",), "gpu", ["device: 'gpu'", "allowed: auto, cpu, cuda"]),
     (("device",), "cuda:01", ["device: 'cuda:01'", "allowed: auto, cpu, cuda"]),
     (("protocol", "precision"), "float16", ["precision: 'float16'", "bfloat16"]),
@@ -244,16 +250,15 @@ def test_configured_figures_are_the_papers():
     curves, named = defaultdict(list), {}
     for row in csv.DictReader((ROOT / "workflow/reference/paper_curves.csv").open()):
         curves[row["figure"], row["method"]].append(int(row["units_remaining"]))
-        named[row["figure"]] = row["experiment"], f"{row['split']}_accuracy"
-    checked = 0
+        named[row["figure"]] = row["experiment"], row["dataset"], f"{row['split']}_accuracy"
+    assert len(curves) == 6 * 24 + 8 + 6 + 15 + 8 + 16
+    assert set(named) <= set(SHIPPED["figures"]), "all 40 plots of the paper"
     for (figure, label), counts in curves.items():
-        if figure not in SHIPPED["figures"]:
-            continue
         chosen = SHIPPED["figures"][figure]
-        experiment, shows = named[figure]
-        # an experiment that runs twice, with different fractions p, has two names
-        assert chosen["experiment"].removesuffix("-oracle").removesuffix("-apoz") == experiment
-        assert chosen["shows"] == shows
+        dataset = SHIPPED["experiments"][chosen["experiment"]]["dataset"].replace("Tiny-", "Tiny ")
+        # where the paper has a network twice, on other data or with another p, the name tells
+        name = re.sub("-(oracle|apoz|Tiny-ImageNet)$", "", chosen["experiment"])
+        assert (name, dataset, chosen["shows"]) == named[figure]
         method = configuration.figure_methods(SHIPPED, figure)[label]
         settings = configuration.settings(SHIPPED, "paper", chosen["experiment"], method)
         ours = remaining_counts(
@@ -264,12 +269,11 @@ def test_configured_figures_are_the_papers():
         )
         assert counts == ours, (figure, label)
         assert chosen.get("stop_fraction", 1) >= settings.stop_fraction
-        checked += 1
-    assert checked == 6 * 20 + 8 + 6 + 15 + 8 + 16
 
 
 def test_a_scale_may_have_some_of_the_experiments():
-    assert configuration.experiments(SHIPPED, "paper") == list(SHIPPED["experiments"])
+    every = [name for name in SHIPPED["experiments"] if "Tiny" not in name]
+    assert configuration.experiments(SHIPPED, "paper") == every
     few = changed(("scales", "preview", "experiments"), ["FC40-FC20"])
     assert configuration.experiments(few, "preview") == ["FC40-FC20"]
     figures = configuration.figures(few, "preview")
@@ -277,6 +281,47 @@ def test_a_scale_may_have_some_of_the_experiments():
     wrong = changed(("scales", "preview", "experiments"), ["FC40-FC2O"])
     with pytest.raises(UserError, match=r"'FC40-FC2O' is not an experiment \(did you mean 'FC40"):
         configuration.check(wrong)
+
+
+def test_an_experiment_may_wait_until_it_is_asked_for():
+    """As those do whose data are not fetched: no scale has them but one that lists them."""
+    name = "ResNet18-Tiny-ImageNet"
+    assert SHIPPED["experiments"][name]["default"] is False
+    for scale in SHIPPED["scales"]:
+        assert name not in configuration.experiments(SHIPPED, scale)
+        assert not {"figS16", "figS17"} & set(configuration.figures(SHIPPED, scale))
+    listed = changed(("scales", "preview", "experiments"), [name, "FC40-FC20"])
+    assert configuration.experiments(listed, "preview") == ["FC40-FC20", name]
+    assert {"figS16", "figS17"} <= set(configuration.figures(listed, "preview"))
+    default = changed(("experiments", name, "default"), True)
+    assert name in configuration.experiments(default, "paper")
+
+
+def test_only_what_convolves_is_augmented():
+    """Wherever it is configured; by a scale, if the scale has a fully connected network."""
+    configuration.check(changed(("experiments", "Conv64-Conv64", "augmentation"), "affine"))
+    line = refusal(changed((*EXPERIMENT, "augmentation"), "affine"))
+    assert "experiments.FC40-FC40: augmentation: 'affine'" in line
+    assert "model FC, which has no convolutions; allowed: none" in line
+    assert "augmentation: 'affine'" in refusal(changed(("protocol", "augmentation"), "affine"))
+    scale = changed(("scales", "preview", "augmentation"), "affine")
+    assert "FC40-FC40: augmentation: 'affine' (at scale preview)" in refusal(scale)
+    scale["scales"]["preview"]["experiments"] = ["Conv64-Conv64"]
+    configuration.check(scale)
+    assert configuration.settings(scale, "preview", "Conv64-Conv64").augmentation == "affine"
+    assert "affine instead of none augmentation" in configuration.reductions(
+        scale, "preview", "Conv64-Conv64"
+    )
+    plain = changed(("experiments", "VGG19-Tiny-ImageNet", "augmentation"), "none")
+    assert configuration.reductions(plain, "paper", "VGG19-Tiny-ImageNet") == (
+        "none instead of affine augmentation"
+    )
+
+
+def test_the_schema_has_the_augmentations_that_there_are():
+    schema = yaml.safe_load(configuration.SCHEMA.read_text())
+    allowed = schema["$defs"]["overrides"]["properties"]["augmentation"]["enum"]
+    assert tuple(allowed) == AUGMENTATIONS
 
 
 @pytest.mark.parametrize("script", sorted((ROOT / "workflow/scripts").glob("*.py")), ids=str)

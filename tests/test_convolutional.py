@@ -19,6 +19,7 @@ SMALL = {
     "ConvFC256": ([4, 5], 6),
     "ResNet18": ([3, 3, 4, 5, 6], 16),
     "VGG19": ([3, 4, 5, 5, 6], 32),
+    "VGG19FC1024": ([6, 8, 9, 9, 9], 32),
 }
 
 
@@ -64,10 +65,25 @@ def full_stack(task, seed=0):
             + 3 * 2_359_808
             + 5_130,
         ),
+        # stages of 2, 2, 4, 4, 4 with four parameters of normalisation a filter of the last one,
+        # dense 4*512*1024+1024, 1024*200+200
+        (
+            "VGG19FC1024",
+            [64, 128, 256, 512, 512],
+            (3, 64, 64),
+            (1_792 + 36_928)
+            + (73_856 + 147_584)
+            + (295_168 + 3 * 590_080)
+            + (1_180_160 + 3 * 2_359_808)
+            + 4 * 2_359_808
+            + 4 * (64 + 128 + 256 + 512 + 512)
+            + (2_098_176 + 205_000),
+        ),
     ],
 )
 def test_parameters_counted_by_hand(model, widths, image, parameters):
-    steps = steps_of(MODELS[model](widths, 10), image)
+    classes = 200 if image[1] == 64 else 10
+    steps = steps_of(MODELS[model](widths, classes), image)
     assert sum(w.numel() for w in initial_weights(steps, 0).values()) == parameters
 
 
@@ -133,7 +149,7 @@ def test_bfloat16_computes_convolutions_only(model):
     assert losses[1] == pytest.approx(losses[0], rel=0.03)
     assert losses[0] != losses[1]
     for stack in stacks:
-        stack.train_epoch()
+        stack.train_epoch(1)
     assert all(w.dtype == torch.float32 for w in stacks[1].weights()[0].values())
     assert stacks[1].evaluate(half.validation)[0][0] == pytest.approx(
         stacks[0].evaluate(single.validation)[0][0], rel=0.2
@@ -192,8 +208,8 @@ def test_a_network_without_any_filter_still_learns_the_classes_shares(model):
     nothing = Masks(tuple(torch.zeros(w, dtype=torch.bool) for w in masked_widths(task.layers)))
     steps = task.steps(nothing)
     stack = task.stack([compact(initial_weights(task.steps(), 0), steps)], [nothing])
-    first, _ = stack.train_epoch()
-    later, _ = stack.train_epoch()
+    first, _ = stack.train_epoch(1)
+    later, _ = stack.train_epoch(2)
     assert later[0] < first[0]
     assert all(len(layer) == 0 for layer in stack.statistics(task.train)[0]["mean_activation"])
 

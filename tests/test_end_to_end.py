@@ -4,6 +4,7 @@ A copy of the project runs on a few hundred real images that the repository carr
 experiment, scale and figures are all added in config.yaml, which is the only file that differs.
 """
 
+import json
 import os
 import re
 import shutil
@@ -16,6 +17,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+
+from data_files import tiny_imagenet_files, write_files, zipped
 
 ROOT = Path(__file__).parents[1]
 FIXTURE = ROOT / "tests" / "fixtures" / "mnist_small"
@@ -284,6 +287,48 @@ def test_a_bad_configuration_is_refused_in_one_line_before_the_first_job(tmp_pat
     ]
     assert "Traceback" not in run.stdout
     assert not (folder / "results").exists()
+
+
+def test_tiny_imagenet_is_drawn_when_it_is_asked_for_and_there(tmp_path):
+    """A miniature of the .zip that a user puts into data/: no default target asks for it."""
+    folder = copy_project(tmp_path / "tiny")
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    config["datasets"]["Tiny-ImageNet"]["classes"] = 3
+    shipped = yaml.safe_load((ROOT / "config.yaml").read_text())["experiments"]
+    own = {"widths": [2, 2, 3, 3, 3], "seeds": 1, "max_epochs": 2, "batch_size": 8}
+    config["experiments"]["ResNet18-Tiny-ImageNet"] = shipped["ResNet18-Tiny-ImageNet"] | {
+        "methods": ["minimum"],
+        "scales": {"tiny": own | {"train_images": None}},
+    }
+    config["figures"]["figS17"] = {
+        "experiment": "ResNet18-Tiny-ImageNet",
+        "shows": "test_accuracy",
+        "title": "Figure S17. ResNet18",
+    }
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    plan = planned(folder)
+    assert (plan["prepare_dataset"], plan["plot_figure"]) == (1, 3)
+
+    figure = "figures/tiny/figS17.png"
+    run = snakemake(folder, figure)
+    assert run.returncode != 0
+    (line,) = {line for line in run.stdout.splitlines() if line.startswith("error: ")}
+    assert "put tiny-imagenet-200.zip, or the folder tiny-imagenet-200 that it holds, into" in line
+    assert line.endswith("it is not fetched by itself")
+
+    content = zipped(tiny_imagenet_files(train=12, test=6))
+    write_files(folder / "data", {"tiny-imagenet-200.zip": content})
+    run = snakemake(folder, figure)
+    assert run.returncode == 0, run.stdout
+    assert (folder / figure).read_bytes().startswith(b"\x89PNG")
+    runs = pd.read_csv(folder / "results/tiny/ResNet18-Tiny-ImageNet/runs.csv")
+    assert [sum(map(int, r.split("|"))) for r in runs["remaining"]] == [55, 28, 14, 7, 4]
+    assert set(runs["dataset"]) == {"Tiny-ImageNet"}
+    data = json.loads((folder / "results/data/Tiny-ImageNet.provenance.json").read_text())["data"]
+    assert data["pinned"] is False
+    assert set(data["files"]) == {"tiny-imagenet-200.zip"}
+    file = next(folder.glob("results/tiny/ResNet18-Tiny-ImageNet/minimum/provenance_seeds0-0.json"))
+    assert json.loads(file.read_text())["settings"]["augmentation"] == "affine"
 
 
 def test_status_tells_how_far_a_run_is(project):

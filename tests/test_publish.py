@@ -40,6 +40,7 @@ CONFIG = {
         "patience": 5,
         "selection": "exact",
         "precision": "float32",
+        "augmentation": "none",
         "test_images": None,
     },
     "scales": {"small": {"seeds": 2, "note": "Not evidence"}},

@@ -25,7 +25,8 @@ from dropnet.weights import initial_weights
 SETTINGS = Settings(
     experiment="FC6-FC5", scale="test", dataset="toy", classes=10, model="FC", widths=(6, 5),
     prune_fraction=0.3, stop_fraction=0.1, selection="exact", precision="float32",
-    train_images=None, test_images=None, batch_size=16, learning_rate=0.1, max_epochs=3, patience=2,
+    augmentation="none", train_images=None, test_images=None, batch_size=16, learning_rate=0.1,
+    max_epochs=3, patience=2,
 )  # fmt: skip
 SEEDS = [0, 1, 2]
 

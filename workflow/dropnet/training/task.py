@@ -29,10 +29,13 @@ class Stack(Protocol):
     def weights(self) -> list[dict[str, torch.Tensor]]:
         """Return copies of the current weights of each network at its own size."""
 
-    def train_epoch(self) -> tuple[list[float], list[float]]:
+    def train_epoch(self, epoch: int) -> tuple[list[float], list[float]]:
         """Train one epoch and return each network's mean loss and accuracy over it.
 
         Both are Keras' running means: every batch counts as it was before its own update.
+
+        Args:
+            epoch: its number, 1 for the first; all that may differ between epochs follows from it.
         """
 
     def evaluate(self, samples: Any) -> tuple[list[float], list[float]]:
@@ -53,7 +56,9 @@ class BaseTask:
         dtype: precision of the weights, and of all sums.
         compute: precision of the convolutions.
         device: where the networks are trained.
-        train: the training split, in the order of the batches of every epoch.
+        augmentation: "none": training images are taken as they are, in their order, in every epoch;
+            "affine": shuffled and mapped anew in each, see `augmentation`.
+        train: the training split; plain, it is in the order of the batches of every epoch.
         validation: the validation split.
         test: the test set.
     """
@@ -71,6 +76,7 @@ class BaseTask:
         dtype: torch.dtype = torch.float32,
         compute: torch.dtype | None = None,
         device: str | torch.device = "cpu",
+        augmentation: str = "none",
     ) -> None:
         """Start a task; `compute` is `dtype` unless it is given."""
         # Gradients far below 1e-38 are common late in training and slow a processor down tenfold;
@@ -84,6 +90,7 @@ class BaseTask:
         self.dtype = dtype
         self.compute = compute or dtype
         self.device = torch.device(device)
+        self.augmentation = augmentation
 
     def steps(self, masks: Masks | None = None) -> tuple[Step, ...]:
         """Return the steps of the network under its masks."""

@@ -100,7 +100,7 @@ def train_cycle(
     stack = stacked() if active else None
     while active:
         epoch = epochs[active[0]] + 1
-        train_losses, train_accuracies = stack.train_epoch()
+        train_losses, train_accuracies = stack.train_epoch(epoch)
         val_losses, val_accuracies = stack.evaluate(task.validation)
         after_epoch(Epoch(epoch, len(active)))
         going_on = []
