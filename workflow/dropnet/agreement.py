@@ -1,4 +1,4 @@
-"""How far the masks of other methods are those of the oracle (Section 5.4)."""
+"""How far the masks of other methods are those of the oracle (Section 5)."""
 
 import csv
 from collections.abc import Iterable, Iterator

@@ -80,7 +80,7 @@ def _check_widths(model: str, widths: Sequence[int], count: int | None) -> None:
 
 
 def fully_connected(widths: Sequence[int], classes: int) -> tuple[Layer, ...]:
-    """Model A (Section 5.1): flatten, FC n1 [mask], FC n2 [mask], ..., linear classifier.
+    """Model A (Sections 3.3 and 4.1): flatten, FC n1 [mask], FC n2 [mask], ..., linear classifier.
 
     Raises:
         UserError: if there is no hidden layer, or one without nodes.
@@ -91,7 +91,7 @@ def fully_connected(widths: Sequence[int], classes: int) -> tuple[Layer, ...]:
 
 
 def convolutional(widths: Sequence[int], classes: int) -> tuple[Layer, ...]:
-    """Model B (Section 5.1): conv [mask], pool, conv [mask], pool, flatten, linear classifier.
+    """Model B (Sections 3.3 and 4.2): conv [mask], pool, conv [mask], pool, flatten, linear classifier.
 
     Raises:
         UserError: if there is no convolution, or one without filters.
@@ -101,7 +101,7 @@ def convolutional(widths: Sequence[int], classes: int) -> tuple[Layer, ...]:
 
 
 def convolutional_dense(widths: Sequence[int], classes: int) -> tuple[Layer, ...]:
-    """Model C (Section 5.2): four times conv [mask] and pool, flatten, FC256, linear classifier.
+    """Model C (Sections 3.3 and 4.3): four times conv [mask] and pool, flatten, FC256, linear classifier.
 
     Raises:
         UserError: if there is no convolution, or one without filters.
@@ -117,7 +117,7 @@ def _conv_pool(widths: Sequence[int]) -> Iterator[Layer]:
 
 
 def resnet18(widths: Sequence[int], classes: int) -> tuple[Layer, ...]:
-    """ResNet18 without batch normalisation (Section 5.3 and supplementary material).
+    """ResNet18 without batch normalisation (Section 4.4 and supplementary material).
 
     Stem conv and pool; four stages of two blocks, the first block of all but the first stage with a
     convolution on its shortcut; pools between the stages; global average pool; linear classifier.
@@ -146,7 +146,7 @@ def resnet18(widths: Sequence[int], classes: int) -> tuple[Layer, ...]:
 
 
 def vgg19(widths: Sequence[int], classes: int) -> tuple[Layer, ...]:
-    """VGG19 (Section 5.3): five stages of 2, 2, 4, 4, 4 convolutions, each ended by a pool.
+    """VGG19 (Section 4.4): five stages of 2, 2, 4, 4, 4 convolutions, each ended by a pool.
 
     The last convolution of each stage is batch-normalised; FC256 precedes the classifier.
 

@@ -14,7 +14,7 @@ from dropnet.errors import UserError
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 PAPER_CURVES = WORKFLOW / "reference" / "paper_curves.csv"
-METHODS = ("minimum", "minimum_layer")  # DropNet (Section 4 of the paper)
+METHODS = ("minimum", "minimum_layer")  # DropNet (Section 3.1 of the paper)
 TARGETS = (0.5, 0.2, 0.1)  # fractions remaining
 NONE = "-"
 

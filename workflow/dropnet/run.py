@@ -137,7 +137,7 @@ def retrain(
 ) -> list[Cycle]:
     """Train the masks of every cycle of a run, from initial weights other than the run's own.
 
-    A seed has one such initialisation, rewound to in each cycle (Section 5.5; the authors' notebook
+    A seed has one such initialisation, rewound to in each cycle (Section 6; the authors' notebook
     does the same with another seed). Nothing is scored and dropped: the masks are the run's.
 
     Args:

@@ -1,4 +1,4 @@
-"""Average percentage of zeros: nodes that are most often silent go first (supplementary material).
+"""Average percentage of zeros: nodes that are most often silent go first (supplementary Section 4).
 
 The share of zeros among a filter's post-activations, over all samples and positions (Hu et al.,
 2016). A batch-normalised filter hardly ever is exactly 0 after its normalisation.

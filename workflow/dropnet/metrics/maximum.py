@@ -1,4 +1,4 @@
-"""Nodes with the highest mean activation go first (Section 4.1)."""
+"""Nodes with the highest mean activation go first (Section 3.1)."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""DropNet's own metric: nodes with the lowest mean activation go first (Section 3)."""
+"""DropNet's own metric: nodes with the lowest mean activation go first (Sections 2 and 3.1)."""
 
 import torch
 

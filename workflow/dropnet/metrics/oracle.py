@@ -1,4 +1,4 @@
-"""The greedy oracle: the node without which the training loss is lowest goes first (Section 5.4).
+"""The greedy oracle: the node without which the training loss is lowest goes first (Section 5).
 
 It is exact: the mean loss over the whole training split without each remaining node in turn. It is
 for networks whose layers follow each other (models FC, Conv, ConvFC256).

@@ -1,4 +1,4 @@
-"""All nodes are equally important, so that the tie rule picks at random (Section 4.1)."""
+"""All nodes are equally important, so that the tie rule picks at random (Section 3.1)."""
 
 import torch
 
