@@ -9,8 +9,11 @@ from torch.nn import functional
 from dropnet.models import Conv, Dense, Flatten, GlobalAveragePool, MaxPool, Residual
 
 
-def forward(layers, weights, masks, images, training=False):
-    """Masked activations and logits of a full-size network; batch statistics while training."""
+def forward(layers, weights, masks, images, training=False, rectified=None):
+    """Masked activations and logits of a full-size network; batch statistics while training.
+
+    A list given as `rectified` gets what each convolution's ReLU returned.
+    """
     names = iter(name.removesuffix(".kernel") for name in weights if name.endswith(".kernel"))
     remaining = iter(masks.layers)
     activations = []
@@ -22,6 +25,8 @@ def forward(layers, weights, masks, images, training=False):
                     name = next(names)
                     kernel, bias = weights[f"{name}.kernel"], weights[f"{name}.bias"]
                     x = torch.relu(functional.conv2d(x, kernel, bias, padding="same"))
+                    if rectified is not None:
+                        rectified.append(x)
                     if batch_norm:
                         x = normalise(name, x)
                     x = x * next(remaining).to(x.dtype).view(1, -1, 1, 1)

@@ -111,12 +111,13 @@ def test_statistics_are_those_of_all_activations_at_once(model):
     found = full_stack(task).statistics(task.train)[0]
     weights = {k: w.double() for k, w in initial_weights(task.steps(), 0).items()}
     full = Masks.full(masked_widths(task.layers))
-    activations, _ = reference.forward(task.layers, weights, full, train[0])
-    for layer, activation in enumerate(activations):
+    rectified = []
+    activations, _ = reference.forward(task.layers, weights, full, train[0], rectified=rectified)
+    for layer, (activation, active) in enumerate(zip(activations, rectified, strict=True)):
         positions = activation.flatten(2)
         expected = {
             "mean_activation": positions.abs().mean((0, 2)),
-            "zero_share": (positions == 0).double().mean((0, 2)),
+            "zero_share": (active.flatten(2) == 0).double().mean((0, 2)),
             "silent_share": (positions == 0).all(2).double().mean(0),
         }
         for name, values in expected.items():

@@ -80,7 +80,7 @@ def _check_widths(model: str, widths: Sequence[int], count: int | None) -> None:
 
 
 def fully_connected(widths: Sequence[int], classes: int) -> tuple[Layer, ...]:
-    """Model A (Sections 3.3 and 4.1): flatten, FC n1 [mask], FC n2 [mask], ..., linear classifier.
+    """Model A (Sections 3.3, 4.1): flatten, FC n1 [mask], FC n2 [mask], ..., linear classifier.
 
     Raises:
         UserError: if there is no hidden layer, or one without nodes.
@@ -91,7 +91,7 @@ def fully_connected(widths: Sequence[int], classes: int) -> tuple[Layer, ...]:
 
 
 def convolutional(widths: Sequence[int], classes: int) -> tuple[Layer, ...]:
-    """Model B (Sections 3.3 and 4.2): conv [mask], pool, conv [mask], pool, flatten, linear classifier.
+    """Model B (Sections 3.3, 4.2): conv [mask], pool, conv [mask], pool, flatten, classifier.
 
     Raises:
         UserError: if there is no convolution, or one without filters.
@@ -101,7 +101,7 @@ def convolutional(widths: Sequence[int], classes: int) -> tuple[Layer, ...]:
 
 
 def convolutional_dense(widths: Sequence[int], classes: int) -> tuple[Layer, ...]:
-    """Model C (Sections 3.3 and 4.3): four times conv [mask] and pool, flatten, FC256, linear classifier.
+    """Model C (Sections 3.3, 4.3): four times conv [mask] and pool, flatten, FC256, classifier.
 
     Raises:
         UserError: if there is no convolution, or one without filters.

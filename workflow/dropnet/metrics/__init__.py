@@ -21,8 +21,9 @@ if TYPE_CHECKING:  # the names of the metrics are also asked for where torch is 
 #: Statistics of one network: by name, one tensor [remaining nodes] for each masked layer, over the
 #: training samples; "node" also stands for a filter.
 #: `mean_activation`: E, the mean |post-activation| (Section 2; a filter's over its positions, too).
-#: `zero_share`: the share of post-activations, over samples and positions, that are 0.
-#: `silent_share`: the share of samples for which the post-activations of all positions are 0.
+#: `zero_share`: the share of samples and positions at which the ReLU gives 0.
+#: `silent_share`: the share of samples for which the post-activations of all positions are 0. They
+#: are those that a mask acts on: of a normalised layer, after the normalisation.
 Statistics = Mapping[str, Sequence["torch.Tensor"]]
 
 

@@ -1,7 +1,7 @@
 """Average percentage of zeros: nodes that are most often silent go first (supplementary Section 4).
 
-The share of zeros among a filter's post-activations, over all samples and positions (Hu et al.,
-2016). A batch-normalised filter hardly ever is exactly 0 after its normalisation.
+The share of samples and positions at which a filter's ReLU gives 0 (Hu et al., 2016); of a
+normalised filter, before its normalisation.
 """
 
 import torch

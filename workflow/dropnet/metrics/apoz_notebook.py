@@ -1,7 +1,8 @@
 """APoZ as the authors' notebooks compute it: the share of samples that leave a filter all silent.
 
 They average a filter over its positions first and count zeros then. Of a node, which has one
-position, it is the same as `apoz`.
+position, it is the same as `apoz`; a normalised filter, of which they look at the normalised
+activations, is never silent and goes last.
 """
 
 import torch

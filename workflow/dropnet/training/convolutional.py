@@ -168,17 +168,18 @@ class Stack:
             "silent_share": {},
         }
 
-        def observe(mask: int, activation: torch.Tensor) -> None:
-            # [samples, positions, filters]; a layer of nodes has one position
-            image = activation if activation.dim() == 4 else activation[:, :, None, None]
-            of_chunk = image.permute(0, 2, 3, 1).flatten(1, 2)
+        def observe(mask: int, activation: torch.Tensor, active: torch.Tensor) -> None:
+            of_chunk = _by_position(activation)
             positions = of_chunk.shape[1]
             scratch = torch.empty_like(of_chunk, dtype=self.task.dtype)
             means = torch.abs(of_chunk.to(self.task.dtype), out=scratch).sum(1) / positions
             others = torch.ne(of_chunk, 0, out=scratch).sum(1)
+            fired = others
+            if active is not activation:  # it is normalised after the ReLU
+                fired = torch.ne(_by_position(active), 0, out=scratch).sum(1)
             for name, values in (
                 ("mean_activation", means),
-                ("zero_share", 1 - others / positions),
+                ("zero_share", 1 - fired / positions),
                 ("silent_share", others == 0),
             ):
                 total = values.sum(0, dtype=torch.float64)
@@ -191,6 +192,12 @@ class Stack:
             name: [(of_mask[mask] / count).cpu() for mask in sorted(of_mask)]
             for name, of_mask in sums.items()
         }
+
+
+def _by_position(activation: torch.Tensor) -> torch.Tensor:
+    """Activations as [samples, positions, filters]; a layer of nodes has one position."""
+    image = activation if activation.dim() == 4 else activation[:, :, None, None]
+    return image.permute(0, 2, 3, 1).flatten(1, 2)
 
 
 def _measured(logits: torch.Tensor, labels: torch.Tensor) -> tuple[float, float]:

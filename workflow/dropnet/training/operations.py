@@ -21,8 +21,9 @@ from dropnet.structure import Step, Sum, Weighted
 
 NORM_MOMENTUM, NORM_EPSILON = 0.99, 1e-3  # Keras' BatchNormalization
 
-#: Is told the index of a mask and the activations that it would act on.
-Observer = Callable[[int, torch.Tensor], None]
+#: Is told the index of a mask, the activations that it would act on, and what they were right after
+#: the ReLU: something else where they are normalised in between.
+Observer = Callable[[int, torch.Tensor, torch.Tensor], None]
 Pooled = tuple[torch.Tensor, torch.Tensor]
 
 # max(0, x) passes a gradient where its result is positive; written into a given tensor
@@ -155,7 +156,8 @@ class Convolution(_WithKernel):
     def forward(self, x: torch.Tensor, observe: Observer | None = None) -> torch.Tensor:
         x = self._convolve(x)
         if observe:  # scores need the activations from before the pooling
-            observe(self.mask, x.relu_())
+            x = x.relu_()
+            observe(self.mask, x, x)
         return (_pool(x)[0] if self.pooled else x).relu_()
 
     def train_forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -190,10 +192,10 @@ class NormalisedConvolution(_WithKernel):
         self.mean, self.variance = self.of("mean", step), self.of("variance", step)
 
     def forward(self, x: torch.Tensor, observe: Observer | None = None) -> torch.Tensor:
-        x = self._convolve(x).relu_()
-        x, *_ = self._normalise(x, training=False)
+        active = self._convolve(x).relu_()
+        x, *_ = self._normalise(active, training=False)
         if observe:
-            observe(self.mask, x)
+            observe(self.mask, x, active)
         return x
 
     def train_forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -313,7 +315,7 @@ class Nodes(_WithKernel):
         x = torch.addmm(self.bias, x, self.kernel)
         x = x.relu_() if self.relu else x
         if observe and self.mask is not None:
-            observe(self.mask, x)
+            observe(self.mask, x, x)
         return x
 
     def train_forward(self, x: torch.Tensor) -> torch.Tensor:
