@@ -1,6 +1,6 @@
 # Entry of the workflow: `snakemake --cores 8` draws every figure at the scale of config.yaml.
 # The rules are in workflow/rules, one file a stage, in the order in which data flows:
-# data.smk -> train.smk -> aggregate.smk -> plot.smk
+# data.smk -> train.smk -> aggregate.smk -> plot.smk, claims.smk
 
 from snakemake.utils import min_version
 
@@ -12,6 +12,7 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/aggregate.smk"
 include: "workflow/rules/plot.smk"
+include: "workflow/rules/claims.smk"
 
 
 rule figures:
@@ -26,7 +27,7 @@ rule figures:
         expand(
             "results/{scale}/{table}.csv",
             scale=config["scale"],
-            table=["runs", "curves"],
+            table=["runs", "curves", "claims"],
         ),
         expand(
             "results/{scale}/{experiment}/agreement.csv",

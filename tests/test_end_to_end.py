@@ -161,6 +161,9 @@ def test_every_artifact_is_there_and_whole(project):
     }
     agreement = pd.read_csv(project / "results/tiny/FC3-FC3/agreement.csv")
     assert set(agreement["method"]) == {"minimum", "random_layer"}
+    claims = pd.read_csv(project / "results/tiny/claims.csv")
+    assert set(claims["verdict"]) == {"not run"}  # none of the paper's figures is configured
+    assert len(claims) > 50
     assert (agreement[agreement["fraction_remaining"] == 1]["agreement"] == 1).all()
     runs = runs[runs["experiment"] == "FC8-FC6"]
     # 14 nodes: 14, 9, 6, 4, 3, 2 in a global metric; 8|6, 5|4, 3|3, 2|2, 1|1 in each layer
@@ -201,7 +204,7 @@ def test_a_rerun_does_what_an_edit_made_stale(project):
     """Promise 3, stage by stage; what is edited is put back after each look."""
     pruning = {"prune_network": 11, "train_random_init": 1, "compare_masks": 1}
     training = {"train_baseline": 4, **pruning}
-    after_runs = {"collect_runs": 3, "collect_all_runs": 1, "aggregate_curve": 3}
+    after_runs = {"collect_runs": 3, "collect_all_runs": 1, "judge_claims": 1, "aggregate_curve": 3}
     after_curves = {"combine_curves": 1, "plot_figure": 3}
     expectations = {
         "workflow/scripts/plot_figure.py": {"plot_figure": 3},
@@ -210,19 +213,31 @@ def test_a_rerun_does_what_an_edit_made_stale(project):
         "workflow/dropnet/training/train.py": {**training, **after_runs, **after_curves},
         # an engine concerns its own models, a metric its own runs
         "workflow/dropnet/training/fully_connected.py": {
-            **{"train_baseline": 3, "prune_network": 9, "collect_runs": 2, "collect_all_runs": 1},
+            **{
+                "train_baseline": 3,
+                "prune_network": 9,
+                "collect_runs": 2,
+                "collect_all_runs": 1,
+                "judge_claims": 1,
+            },
             **{"aggregate_curve": 2, "combine_curves": 1, "plot_figure": 2, "compare_masks": 1},
         },
         "workflow/dropnet/training/convolutional.py": {
             **{"train_baseline": 1, "prune_network": 2, "train_random_init": 1},
-            **{"collect_runs": 1, "collect_all_runs": 1},
+            **{"collect_runs": 1, "collect_all_runs": 1, "judge_claims": 1},
             **{"aggregate_curve": 1, "combine_curves": 1, "plot_figure": 1},
         },
         "workflow/dropnet/training/removal.py": {
-            **{"prune_network": 1, "collect_runs": 1, "collect_all_runs": 1, "compare_masks": 1},
+            **{
+                "prune_network": 1,
+                "collect_runs": 1,
+                "collect_all_runs": 1,
+                "judge_claims": 1,
+                "compare_masks": 1,
+            },
         },
         "workflow/dropnet/metrics/maximum.py": {
-            **{"prune_network": 2, "collect_runs": 1, "collect_all_runs": 1},
+            **{"prune_network": 2, "collect_runs": 1, "collect_all_runs": 1, "judge_claims": 1},
             **{"aggregate_curve": 2, "combine_curves": 1, "plot_figure": 2},
         },
         "workflow/dropnet/metrics/newest.py": {},

@@ -307,10 +307,16 @@ def jobs(config: Config, scale: str, experiment: str) -> Iterator[Job]:
             yield Job(experiment, method, seeds)
 
 
-def reductions(config: Config, scale: str, experiment: str) -> str:
+def reductions(config: Config, scale: str, experiment: str, ignore: Iterable[str] = ()) -> str:
     """Return in words how an experiment at a scale differs from the paper's protocol, or ''.
 
     The paper's values are those of workflow/reference/protocol.yaml, whatever is configured.
+
+    Args:
+        config: the configuration.
+        scale: name of the scale.
+        experiment: name of the experiment.
+        ignore: keys of the protocol that may differ.
     """
     values = _protocol(config, scale, experiment)
     reference = _paper()
@@ -345,7 +351,7 @@ def reductions(config: Config, scale: str, experiment: str) -> str:
     said = []
     for key, (less, *more) in words.items():
         pair = paper[key], values[key]
-        if pair[0] != pair[1]:
+        if pair[0] != pair[1] and key not in ignore:
             shown = ["-".join(map(str, v)) if isinstance(v, list) else v for v in pair]
             said.append((more[0] if more and pair[1] > pair[0] else less).format(*shown))
     return ", ".join(said)

@@ -74,6 +74,11 @@ def code_of(rule_name, modules=()):
     return [os.path.relpath(file) for file in files]
 
 
+def reference(name):
+    """A file of what is known of the paper."""
+    return os.path.relpath(WORKFLOW / "reference" / name)
+
+
 def engine_module(wildcards):
     """The module that trains the networks of an experiment."""
     return engine_of(layers_of(experiment_settings(wildcards)))
@@ -150,3 +155,26 @@ def figure_config(wildcards):
 def figure_methods(wildcards):
     """The names of a figure's curves, and the method of each."""
     return configuration.figure_methods(config, wildcards.figure)
+
+
+def drawn_from(scale):
+    """What each figure at a scale is drawn from, as the judge of the claims needs it."""
+    return {
+        figure: {
+            "experiment": config["figures"][figure]["experiment"],
+            "methods": {
+                label: method.name
+                for label, method in configuration.figure_methods(
+                    config, figure
+                ).items()
+            },
+            # fewer seeds make an interval wider; anything else would judge another experiment
+            "reductions": configuration.reductions(
+                config,
+                scale,
+                config["figures"][figure]["experiment"],
+                ignore=["seeds"],
+            ),
+        }
+        for figure in all_figures(scale)
+    }

@@ -1,0 +1,26 @@
+# From runs to verdicts.
+#   needs  results/{scale}/runs.csv (aggregate.smk), workflow/reference: claims and the paper's curves
+#   makes  results/{scale}/claims.csv: one row a statement, judged by our runs and by the paper's figure
+
+
+rule judge_claims:
+    input:
+        script=script_of("judge_claims"),
+        code=code_of("judge_claims"),
+        runs="results/{scale}/runs.csv",
+        claims=reference("claims.yaml"),
+        paper=reference("paper_curves.csv"),
+    output:
+        "results/{scale}/claims.csv",
+    log:
+        "results/{scale}/logs/judge_claims.txt",
+    conda:
+        "../../envs/plot.yaml"
+    threads: 1
+    params:
+        figures=lambda w: json.dumps(drawn_from(w.scale)),
+    message:
+        "Judge the paper's claims (scale {wildcards.scale})"
+    shell:
+        "python {input.script:q} --runs {input.runs:q} --claims {input.claims:q}"
+        " --paper {input.paper:q} --figures {params.figures:q} --output {output:q} 2> {log:q}"

@@ -1,0 +1,32 @@
+"""Judge the paper's claims by the runs of a scale, and by the paper's own curves."""
+
+import argparse
+import json
+
+import pandas as pd
+
+from dropnet.aggregate import read_runs, write_table
+from dropnet.claims import load
+from dropnet.errors import exit_on_user_error
+from dropnet.judging import Drawn, judge
+
+
+def main() -> None:
+    """Read, judge and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", required=True, help="all runs of the scale")
+    parser.add_argument("--claims", required=True, help="the statements, a YAML file")
+    parser.add_argument("--paper", required=True, help="the paper's curves, a CSV file")
+    parser.add_argument(
+        "--figures", type=json.loads, required=True, help="JSON: the fields of judging.Drawn"
+    )
+    parser.add_argument("--output", required=True)
+    args = parser.parse_args()
+    drawn = {figure: Drawn(**fields) for figure, fields in args.figures.items()}
+    paper = pd.read_csv(args.paper)
+    write_table(args.output, judge(load(args.claims), read_runs([args.runs]), drawn, paper))
+
+
+if __name__ == "__main__":
+    with exit_on_user_error():
+        main()
