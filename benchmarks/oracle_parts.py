@@ -79,10 +79,7 @@ def measure_model(
     for number in announce(f"oracle {model}: round", bench.options.rounds):
         ours.append(workers["ours"].ask("losses", model=model))
         for side in others:
-            count = TIMED[side, model]
-            # from both layers, other ones in each round
-            chosen = [every[(place * len(every)) // count + number % 10] for place in range(count)]
-            chosen = every if count == len(every) else chosen
+            chosen = some_of(every, TIMED[side, model], number)
             answer = workers[side].ask("losses", model=model, which=chosen, **settings[side])
             theirs[side].append(answer | {"which": chosen})
     compared = {side: compare(ours, theirs[side], every) | settings[side] for side in others}
@@ -94,6 +91,18 @@ def measure_model(
         "our_s": spread(answer["wall_s"] for answer in ours),
         "others": compared,
     }
+
+
+def some_of(every: list[tuple[int, int]], count: int, number: int) -> list[tuple[int, int]]:
+    """As many candidates, spread over both layers, other ones in each round.
+
+    >>> some_of(candidates("A"), 2, 3)
+    [(0, 3), (1, 3)]
+    >>> some_of(candidates("A"), 40, 3) == candidates("A")
+    True
+    """
+    apart = len(every) // count
+    return [every[place * apart + number % apart] for place in range(count)]
 
 
 def fastest_batch(worker: Process, model: str) -> int:

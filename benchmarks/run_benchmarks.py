@@ -605,6 +605,7 @@ def main() -> None:
             measure, show_part = MEASURES[part]
             report[part] = measure(bench)
             show_part(report[part])
+            write_json(options.out, report)  # a part that fails does not lose those before it
         report["made_with"]["load_average_after"] = os.getloadavg()
         report |= {"checks": bench.checks, "wall_s": time.time() - started}
         write_json(options.out, report)

@@ -24,13 +24,14 @@ import common  # noqa: E402
 import conv_common  # noqa: E402
 import conv_parts  # noqa: E402
 import conv_pytorch  # noqa: E402
+import oracle_parts  # noqa: E402
 import processes  # noqa: E402
 import pytorch_reference  # noqa: E402
 import report  # noqa: E402
 import run_benchmarks  # noqa: E402
 
 
-@pytest.mark.parametrize("module", [common, conv_common, conv_parts, report])
+@pytest.mark.parametrize("module", [common, conv_common, conv_parts, oracle_parts, report])
 def test_examples_in_docstrings(module):
     results = doctest.testmod(module)
     assert results.attempted
