@@ -70,11 +70,13 @@ def main() -> None:
     parser.add_argument("--data", required=True)
     parser.add_argument("--memory", help="a model: measure it once and end")
     parser.add_argument("--copies", type=int, default=1, help="of the images")
+    parser.add_argument("--without", action="store_true", help="prepare the data, and no more")
     options = parser.parse_args()
     timing = Timing(options.data, options.copies)
     if options.memory:
         timing.prepare(options.memory, images=BATCH_SIZE)
-        print(json.dumps(timing.losses(options.memory)["wall_s"]))
+        if not options.without:
+            print(json.dumps(timing.losses(options.memory)["wall_s"]))
         return
     serve({"prepare": timing.prepare, "losses": timing.losses})
 
