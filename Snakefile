@@ -27,7 +27,7 @@ rule figures:
         expand(
             "results/{scale}/{table}.csv",
             scale=config["scale"],
-            table=["runs", "curves", "claims"],
+            table=["runs", "curves", "claims", "removable"],
         ),
         expand(
             "results/{scale}/{experiment}/agreement.csv",

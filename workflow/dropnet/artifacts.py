@@ -3,7 +3,7 @@
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,8 +62,10 @@ def save_tensors(
         save_file(contiguous, temporary, metadata={"record": json.dumps(record)})
 
 
-def load_tensors(path: str | Path) -> tuple[dict[str, "torch.Tensor"], Any]:
-    """Read what `save_tensors` wrote: the tensors by name, and the record.
+def load_tensors(
+    path: str | Path, wanted: Callable[[str], bool] = lambda name: True
+) -> tuple[dict[str, "torch.Tensor"], Any]:
+    """Read what `save_tensors` wrote: the tensors of wanted names, and the record.
 
     Raises UserError if the file is missing or is not a whole safetensors file.
     """
@@ -71,7 +73,8 @@ def load_tensors(path: str | Path) -> tuple[dict[str, "torch.Tensor"], Any]:
 
     try:
         with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            names = [name for name in file.keys() if wanted(name)]  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in names}
             record = json.loads((file.metadata() or {}).get("record", "null"))
     except (FileNotFoundError, SafetensorError) as error:
         raise UserError(

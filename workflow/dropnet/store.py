@@ -1,6 +1,6 @@
 """Pruning cycles on disk: masks, weights, statistics and results, as tensors without code."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,14 @@ def load_cycles(path: str | Path) -> tuple[list[Cycle], Any]:
         )
         cycles.setdefault(entry["cycle"], []).append(network)
     return [Cycle(number, networks) for number, networks in cycles.items()], record["about"]
+
+
+def load_masks(path: str | Path) -> Iterator[tuple[int, int, Masks]]:
+    """Yield (cycle, seed, masks) of what `save_cycles` wrote, without reading the weights."""
+    tensors, record = load_tensors(path, lambda name: "/mask/" in name)
+    for entry in record["networks"]:
+        prefix = f"cycle{entry['cycle']}/seed{entry['seed']}/mask/"
+        yield entry["cycle"], entry["seed"], Masks(tuple(_in_order(tensors, prefix)))
 
 
 def save_initial_weights(

@@ -45,12 +45,7 @@ use rule collect_runs as collect_all_runs with:
     log:
         "results/{scale}/logs/collect_all_runs.txt",
     params:
-        methods=lambda w: json.dumps(
-            {
-                name: config["experiments"][name]["methods"]
-                for name in all_experiments(w.scale)
-            }
-        ),
+        methods=lambda w: methods_by_experiment(w.scale),
     message:
         "Collect all runs (scale {wildcards.scale})"
 
@@ -118,7 +113,7 @@ rule compare_masks:
         script=script_of("compare_masks"),
         code=code_of("compare_masks"),
         networks=lambda w: [
-            file for files in networks_of_all(w).values() for file in files
+            file for files in networks_of_pruned(w).values() for file in files
         ],
     output:
         "results/{scale}/{experiment}/agreement.csv",
@@ -128,7 +123,7 @@ rule compare_masks:
         "../../envs/train.yaml"
     threads: 1
     params:
-        networks=lambda w: json.dumps(networks_of_all(w)),
+        networks=lambda w: json.dumps(networks_of_pruned(w)),
     message:
         "Compare the masks of {wildcards.experiment} with the oracle's (scale {wildcards.scale})"
     shell:

@@ -115,12 +115,27 @@ def files_of(wildcards, artifact, kind, methods, experiment=None):
 
 
 def networks_of_all(wildcards):
-    """The networks of every method of an experiment that prunes, by its name."""
+    """The networks of every method of an experiment, by its name."""
     return {
         method.name: files_of(wildcards, "networks", "safetensors", [method])
         for method in all_methods(wildcards.experiment)
-        if not method.random_init
     }
+
+
+def networks_of_pruned(wildcards):
+    """The same of the methods that decide what goes: not of those that take over another's masks."""
+    pruned = [m.name for m in all_methods(wildcards.experiment) if not m.random_init]
+    return {name: networks_of_all(wildcards)[name] for name in pruned}
+
+
+def methods_by_experiment(scale):
+    """The methods of every experiment at a scale, as JSON."""
+    return json.dumps(
+        {
+            name: config["experiments"][name]["methods"]
+            for name in all_experiments(scale)
+        }
+    )
 
 
 def oracle_experiments(scale):
