@@ -141,7 +141,7 @@ def project(tmp_path_factory):
 
 
 def test_every_artifact_is_there_and_whole(project):
-    runs = pd.read_csv(project / "results/tiny/runs.csv")
+    runs = runs_of_all = pd.read_csv(project / "results/tiny/runs.csv")
     filters = runs[runs["experiment"] == "Conv3-Conv2"]
     remaining = {
         method: [sum(map(int, r.split("|"))) for r in rows["remaining"]]
@@ -164,6 +164,10 @@ def test_every_artifact_is_there_and_whole(project):
     claims = pd.read_csv(project / "results/tiny/claims.csv")
     assert set(claims["verdict"]) == {"not run"}  # none of the paper's figures is configured
     assert len(claims) > 50
+    removable = pd.read_csv(project / "results/tiny/removable.csv")
+    pairs = runs_of_all[["experiment", "method"]].drop_duplicates()
+    assert len(removable) == 3 * len(pairs)
+    assert (removable["parameters_share"] <= 1).all()
     assert (agreement[agreement["fraction_remaining"] == 1]["agreement"] == 1).all()
     runs = runs[runs["experiment"] == "FC8-FC6"]
     # 14 nodes: 14, 9, 6, 4, 3, 2 in a global metric; 8|6, 5|4, 3|3, 2|2, 1|1 in each layer
@@ -204,7 +208,14 @@ def test_a_rerun_does_what_an_edit_made_stale(project):
     """Promise 3, stage by stage; what is edited is put back after each look."""
     pruning = {"prune_network": 11, "train_random_init": 1, "compare_masks": 1}
     training = {"train_baseline": 4, **pruning}
-    after_runs = {"collect_runs": 3, "collect_all_runs": 1, "judge_claims": 1, "aggregate_curve": 3}
+    after_runs = {
+        "collect_runs": 3,
+        "measure_sizes": 3,
+        "collect_all_runs": 1,
+        "judge_claims": 1,
+        "tabulate_removable": 1,
+        "aggregate_curve": 3,
+    }
     after_curves = {"combine_curves": 1, "plot_figure": 3}
     expectations = {
         "workflow/scripts/plot_figure.py": {"plot_figure": 3},
@@ -217,27 +228,44 @@ def test_a_rerun_does_what_an_edit_made_stale(project):
                 "train_baseline": 3,
                 "prune_network": 9,
                 "collect_runs": 2,
+                "measure_sizes": 2,
                 "collect_all_runs": 1,
                 "judge_claims": 1,
+                "tabulate_removable": 1,
             },
             **{"aggregate_curve": 2, "combine_curves": 1, "plot_figure": 2, "compare_masks": 1},
         },
         "workflow/dropnet/training/convolutional.py": {
             **{"train_baseline": 1, "prune_network": 2, "train_random_init": 1},
-            **{"collect_runs": 1, "collect_all_runs": 1, "judge_claims": 1},
+            **{
+                "collect_runs": 1,
+                "measure_sizes": 1,
+                "collect_all_runs": 1,
+                "judge_claims": 1,
+                "tabulate_removable": 1,
+            },
             **{"aggregate_curve": 1, "combine_curves": 1, "plot_figure": 1},
         },
         "workflow/dropnet/training/removal.py": {
             **{
                 "prune_network": 1,
                 "collect_runs": 1,
+                "measure_sizes": 1,
                 "collect_all_runs": 1,
                 "judge_claims": 1,
+                "tabulate_removable": 1,
                 "compare_masks": 1,
             },
         },
         "workflow/dropnet/metrics/maximum.py": {
-            **{"prune_network": 2, "collect_runs": 1, "collect_all_runs": 1, "judge_claims": 1},
+            **{
+                "prune_network": 2,
+                "collect_runs": 1,
+                "measure_sizes": 1,
+                "collect_all_runs": 1,
+                "judge_claims": 1,
+                "tabulate_removable": 1,
+            },
             **{"aggregate_curve": 2, "combine_curves": 1, "plot_figure": 2},
         },
         "workflow/dropnet/metrics/newest.py": {},
