@@ -12,6 +12,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 from dropnet.aggregate import write_table
+from dropnet.comparison import differences
 from dropnet.errors import UserError
 from dropnet.plotting import STYLES, Face, notes, plot, save, styles
 
@@ -340,3 +341,58 @@ def test_script_draws_and_refuses_in_one_line(tmp_path):
     assert run(face).returncode == 0
     assert (tmp_path / "f.png").stat().st_size > 10_000
     assert (tmp_path / "f.svg").stat().st_size > 10_000
+
+
+# --- the paper's curves ------------------------------------------------------------------------
+
+
+def paper_of(curve, by=0.01):
+    """The paper's curves, as if they lay so far below ours."""
+    paper = curve.assign(accuracy=curve["accuracy"] - by, accuracy_error=0.001, cycle=0)
+    return paper.assign(source="digitised")
+
+
+def test_the_papers_curves_lie_behind_ours_and_differences_below():
+    curve = make_curve(["minimum", "maximum_layer"])
+    plain = plot(curve, make_face())
+    figure = plot(curve, make_face(), paper_of(curve))
+    assert len(figure.axes) == len(plain.axes) + 1
+    first, below = figure.axes[0], figure.axes[-1]
+    ours, theirs = first.get_lines()[:2], first.get_lines()[2:]
+    assert len(theirs) == 2
+    for our, their in zip(ours, theirs, strict=True):
+        assert our.get_color() == their.get_color()
+        assert their.get_zorder() < our.get_zorder()
+        difference = our.get_ydata() - their.get_ydata()
+        assert difference == pytest.approx([0.01] * len(difference))
+    drawn = [line for line in below.get_lines() if len(line.get_xdata()) > 2]
+    for line in drawn:
+        assert line.get_ydata() == pytest.approx([0.01] * len(line.get_ydata()))
+    assert below.get_ylabel() == "Ours - paper's"
+    assert below.get_xlim() == first.get_xlim()
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert sorted(legend) == ["maximum_layer", "minimum"]
+    assert any("Wide pale lines" in text.get_text() for text in figure.texts)
+
+
+def test_a_figure_that_the_paper_lacks_is_drawn_as_without_overlay():
+    curve = make_curve()
+    none = paper_of(curve).iloc[:0]
+    assert len(plot(curve, make_face(), none).axes) == len(plot(curve, make_face()).axes)
+
+
+def test_fractions_that_only_one_of_them_has_give_no_difference():
+    curve = make_curve(["minimum"])
+    paper = paper_of(curve)
+    shifted = paper.assign(fraction_remaining=paper["fraction_remaining"] * 0.9)
+    figure = plot(curve, make_face(), shifted)
+    points = [len(line.get_xdata()) for line in figure.axes[-1].get_lines()]
+    assert points == [2, 0]  # the line at 0, and no point
+
+
+def test_differences_worked_by_hand():
+    curve = make_curve(["minimum"]).assign(ci95=0.003)
+    paper = paper_of(curve).assign(ci95=0.004, accuracy_error=0.001)
+    table = differences(curve, paper)
+    assert table["difference"].tolist() == pytest.approx([0.01] * len(curve))
+    assert table["ci95"].tolist() == pytest.approx([0.006] * len(curve))

@@ -22,6 +22,7 @@ CONFIG = {
     "scale": "small",
     "data_dir": "data",
     "device": "auto",
+    "overlay": True,
     "datasets": {
         "MNIST": {
             "classes": 10,

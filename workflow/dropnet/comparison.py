@@ -48,6 +48,29 @@ def beside_paper(
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
+def differences(curve: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
+    """Subtract the paper's curves of a figure from ours, at the fractions that both have.
+
+    Args:
+        curve: ours, of one figure that shows an accuracy.
+        paper: the paper's, of the same figure.
+
+    Returns:
+        One row a point: method, fraction_remaining, difference, and half its 95% interval. Both
+        intervals are added in squares, and the error of reading the plot to that.
+    """
+    joined = _placed(curve).merge(_placed(paper), on=["method", "place"], suffixes=("", "_paper"))
+    both = joined["ci95"].fillna(0) ** 2 + joined["ci95_paper"].fillna(0) ** 2
+    return pd.DataFrame(
+        {
+            "method": joined["method"],
+            "fraction_remaining": joined["fraction_remaining"],
+            "difference": joined["accuracy"] - joined["accuracy_paper"],
+            "ci95": both**0.5 + joined["accuracy_error"],
+        }
+    )
+
+
 def _placed(curves: pd.DataFrame) -> pd.DataFrame:
     """Fractions that agree to three digits are the same point; the paper's are read off plots."""
     return curves.assign(place=curves["fraction_remaining"].round(3))

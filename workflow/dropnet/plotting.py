@@ -25,6 +25,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullForma
 from matplotlib.transforms import ScaledTranslation
 
 from dropnet.artifacts import atomic_path
+from dropnet.comparison import differences
 from dropnet.errors import UserError
 from dropnet.tables import QUANTITIES
 
@@ -99,6 +100,9 @@ DPI = 300
 X_TICKS = (1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
 MORE_X_TICKS = (0.7, 0.3)  # where there is room
 X_PADDING = 1.08  # a factor, on the logarithmic axis
+DIFFERENCE_HEIGHT = 1.25  # of the panel under the others, in inches
+PALE = {"linewidth": 3.2, "alpha": 0.28, "dash_capstyle": "butt", "zorder": 1.5}  # the paper's
+PALE_DASHES = (0, (2.2, 0.7))
 CLOSE_UP = 0.1  # height of the close-up panel, in accuracy
 LEAST_SPAN = 0.05  # of an accuracy axis, lest noise fill it
 BAR_SPREAD = 3.6  # points, the most; bars of methods at the same fraction stand side by side
@@ -171,7 +175,7 @@ def styles(methods: Sequence[str]) -> dict[str, Style]:
     return {method: STYLES.get(method) or made[method] for method in methods}
 
 
-def notes(curve: pd.DataFrame, face: Face) -> tuple[str, str]:
+def notes(curve: pd.DataFrame, face: Face, overlaid: bool = False) -> tuple[str, str]:
     """The notes under a figure's title: what the points are, and the scale they were made at."""
     fewest, most = int(curve["runs"].min()), int(curve["runs"].max())
     runs = f"{most} runs" if fewest == most else f"{fewest} to {most} runs"
@@ -189,36 +193,45 @@ def notes(curve: pd.DataFrame, face: Face) -> tuple[str, str]:
         what += f" {diverged} of {networks:,} networks diverged ({fate})."
     if (curve["fraction_remaining"] == 0).any():
         what += f" Networks without {face.unit} are not drawn."
+    if overlaid:
+        what += " Wide pale lines: the paper's figure."
     if face.reductions:
         return what, f"Scale {face.scale}: {face.reductions}. {face.note}."
     return what, f"Scale {face.scale}: the paper's protocol."
 
 
-def plot(curve: pd.DataFrame, face: Face) -> Figure:
+def plot(curve: pd.DataFrame, face: Face, paper: pd.DataFrame | None = None) -> Figure:
     """Draw one figure from the table that `dropnet.aggregate.curve` makes (Figures 3-20, S2-S23).
 
     The first panel shows every point. Accuracies that fall far get a second panel, a close-up of
-    the highest `CLOSE_UP` of accuracy, where the paper's claims are decided.
+    the highest `CLOSE_UP` of accuracy, where the paper's claims are decided. The paper's curves of
+    the same figure, if given, are drawn behind ours, and the differences in a panel below.
 
     Raises UserError if there is nothing to draw.
     """
+    paper = None if paper is None or paper.empty else paper
+    apart = None if paper is None else differences(curve, paper)
     # A logarithmic axis has no place for 0; the notes say that such points exist.
     drawn = curve[(curve["fraction_remaining"] > 0) & curve[face.quantity].map(math.isfinite)]
     if drawn.empty:
         raise UserError(f"{face.title}: no points to draw")
-    y_limits = _y_limits(drawn, face.quantity)
+    seen = drawn if paper is None else pd.concat([drawn, paper[paper["fraction_remaining"] > 0]])
+    y_limits = _y_limits(seen, face.quantity)
     close_up = face.quantity == "accuracy" and y_limits[1] - y_limits[0] > 3 * CLOSE_UP
     methods = list(dict.fromkeys(curve["method"]))
 
     with _style():
-        header = _header(curve, face)
+        header = _header(curve, face, paper is not None)
         columns = _legend_columns(methods)
         above = EDGE + sum(line.height for line in header) + ABOVE_PANEL + PANEL_TITLE * close_up
         below = EDGE + LINE * math.ceil(len(methods) / columns) + BELOW_PANEL
-        figure = Figure(figsize=(WIDTH, above + PANEL_HEIGHT + below))
-        panels = _add_panels(figure, 2 if close_up else 1, below)
+        under = 0 if paper is None else DIFFERENCE_HEIGHT + BELOW_PANEL
+        figure = Figure(figsize=(WIDTH, above + PANEL_HEIGHT + under + below))
+        panels = _add_panels(figure, 2 if close_up else 1, below + under)
         for axes in panels:
             _draw_curves(axes, drawn, face.quantity, styles(methods))
+            if paper is not None:
+                _draw_paper(axes, paper, styles(methods))
             axes.set_xlabel(f"Fraction of {face.unit} remaining")
             axes.set_ylabel(Y_LABELS[face.shows])
         _set_x(panels[0], drawn["fraction_remaining"].min())
@@ -228,6 +241,10 @@ def plot(curve: pd.DataFrame, face: Face) -> Figure:
             _close_up(panels[1], drawn)
         for axes in panels:
             _draw_bars(axes, drawn, face.quantity, styles(methods))
+        if apart is not None:
+            axes = _add_panels(figure, 1, below, DIFFERENCE_HEIGHT)[0]
+            _draw_differences(axes, apart, face.unit, styles(methods))
+            axes.set_xlim(panels[0].get_xlim())
         _write_header(figure, header)
         _add_legend(figure, panels[0], methods, columns)
     return figure
@@ -263,13 +280,15 @@ def _y_limits(curve: pd.DataFrame, quantity: str) -> tuple[float, float]:
     return max(0, low - padding), min(1.01, high + padding)  # 1.01: a marker at 1 stays whole
 
 
-def _add_panels(figure: Figure, count: int, below: float) -> list[Axes]:
+def _add_panels(
+    figure: Figure, count: int, below: float, panel_height: float = PANEL_HEIGHT
+) -> list[Axes]:
     height = figure.get_figheight()
     width = WIDTH - EDGE - LEFT_OF_PANEL - (count - 1) * BETWEEN_PANELS - EDGE
     panels = []
     for place in range(count):
         left = EDGE + LEFT_OF_PANEL + place * (width / count + BETWEEN_PANELS)
-        box = (left / WIDTH, below / height, width / count / WIDTH, PANEL_HEIGHT / height)
+        box = (left / WIDTH, below / height, width / count / WIDTH, panel_height / height)
         panels.append(figure.add_axes(box))
     return panels
 
@@ -295,6 +314,32 @@ def _draw_curves(
             markeredgewidth=0.9,
             zorder=4 - place / len(method_styles),  # the first methods, DropNet's, on top
         )
+
+
+def _draw_paper(axes: Axes, paper: pd.DataFrame, method_styles: dict[str, Style]) -> None:
+    """Draw the paper's curves behind ours, wide and pale."""
+    for method, style in method_styles.items():
+        rows = paper[(paper["method"] == method) & (paper["fraction_remaining"] > 0)]
+        dashes = PALE_DASHES if style.open_marker else SOLID
+        colour = {"color": style.colour, "linestyle": dashes}
+        axes.plot(rows["fraction_remaining"], rows["accuracy"], **colour, **PALE)
+
+
+def _draw_differences(
+    axes: Axes, apart: pd.DataFrame, unit: str, method_styles: dict[str, Style]
+) -> None:
+    """Draw ours minus the paper's, with the interval of the difference."""
+    axes.axhline(0, color="#444444", linewidth=0.8, zorder=1)
+    drawn = apart[apart["fraction_remaining"] > 0]
+    _draw_curves(axes, drawn, "difference", method_styles)
+    farthest = float((drawn["difference"].abs() + drawn["ci95"]).max())
+    limit = 1.08 * max(farthest, LEAST_SPAN / 2) if math.isfinite(farthest) else LEAST_SPAN
+    axes.set_ylim(-limit, limit)
+    _set_x(axes, drawn["fraction_remaining"].min() if len(drawn) else 0.1)
+    _draw_bars(axes, drawn, "difference", method_styles)
+    axes.set_xlabel(f"Fraction of {unit} remaining")
+    axes.set_ylabel("Ours - paper's")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:+g}" if y else "0"))
 
 
 def _draw_bars(
@@ -353,9 +398,9 @@ class Line(NamedTuple):
     font: dict[str, Any]
 
 
-def _header(curve: pd.DataFrame, face: Face) -> list[Line]:
+def _header(curve: pd.DataFrame, face: Face, overlaid: bool) -> list[Line]:
     """The title and the notes, broken into lines that fit the width."""
-    what, scale = notes(curve, face)
+    what, scale = notes(curve, face, overlaid)
     bold = {"fontsize": 9.5, "fontweight": "bold"}
     warning = {"color": WARNING} if face.reductions else {}
     return [
@@ -405,7 +450,8 @@ def _legend_columns(methods: Sequence[str]) -> int:
 
 def _add_legend(figure: Figure, axes: Axes, methods: Sequence[str], columns: int) -> None:
     """Below the panels, row by row in the order of the methods (matplotlib fills columns)."""
-    handles = dict(zip(methods, axes.get_lines(), strict=True))
+    ours = axes.get_lines()[: len(methods)]  # the paper's follow, if they are drawn
+    handles = dict(zip(methods, ours, strict=True))
     by_column = [method for column in range(columns) for method in methods[column::columns]]
     figure.legend(
         [handles[method] for method in by_column],

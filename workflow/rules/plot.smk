@@ -1,5 +1,5 @@
 # From curves to figures.
-#   needs  results/{scale}/curves/{figure}.csv (aggregate.smk)
+#   needs  results/{scale}/curves/{figure}.csv (aggregate.smk); with `overlay`, the paper's curves
 #   makes  figures/{scale}/{figure}.png and .svg
 
 
@@ -8,6 +8,7 @@ rule plot_figure:
         script=script_of("plot_figure"),
         code=code_of("plot_figure"),
         curve="results/{scale}/curves/{figure}.csv",
+        paper=lambda w: [reference("paper_curves.csv")] if config["overlay"] else [],
     output:
         png="figures/{scale}/{figure}.png",
         svg="figures/{scale}/{figure}.svg",
@@ -32,8 +33,11 @@ rule plot_figure:
                 ),
             }
         ),
+        overlay=lambda w, input: (
+            ["--paper", *input.paper, "--figure", w.figure] if input.paper else []
+        ),
     message:
         "Draw {wildcards.figure} (scale {wildcards.scale})"
     shell:
         "python {input.script:q} --curve {input.curve:q} --face {params.face:q}"
-        " --png {output.png:q} --svg {output.svg:q} 2> {log:q}"
+        " {params.overlay:q} --png {output.png:q} --svg {output.svg:q} 2> {log:q}"

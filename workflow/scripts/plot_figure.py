@@ -2,6 +2,8 @@
 
 import argparse
 
+import pandas as pd
+
 from dropnet.aggregate import read_curve
 from dropnet.errors import exit_on_user_error
 from dropnet.plotting import Face, plot, save
@@ -12,11 +14,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--curve", required=True, help="the figure's curves, a CSV file")
     parser.add_argument("--face", required=True, help="JSON: the fields of plotting.Face")
+    parser.add_argument("--paper", help="the paper's curves, a CSV file, to be drawn behind")
+    parser.add_argument("--figure", help="which of them")
     parser.add_argument("--png", required=True)
     parser.add_argument("--svg", required=True)
     args = parser.parse_args()
     face = Face.from_json(args.face)
-    save(plot(read_curve(args.curve, face.quantity), face), args.png, args.svg)
+    paper = pd.read_csv(args.paper) if args.paper else None
+    theirs = None if paper is None else paper[paper["figure"] == args.figure]
+    save(plot(read_curve(args.curve, face.quantity), face, theirs), args.png, args.svg)
 
 
 if __name__ == "__main__":
