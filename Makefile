@@ -34,7 +34,7 @@ need = $(if $(filter $(1),$(MAKECMDGOALS)),$(if $($(2)),,$(error $(2) is missing
 $(call need,checksum,DATASET,MNIST)
 $(call need,publish,SCALE,paper)
 
-.PHONY: help figures test bench status lint checksum publish clean venv venv-keras
+.PHONY: help figures report test bench status lint checksum publish clean venv venv-keras
 
 help: ## list the targets
 	@echo "make TARGET [SCALE=paper] [CORES=8] [TARGETS=figures/paper/fig03.png] [PYTHON=python3.12]"
@@ -42,6 +42,9 @@ help: ## list the targets
 
 figures: venv ## make every figure of the paper at the default scale, or SCALE, or only TARGETS
 	$(in_venv) .venv/bin/snakemake $(targets) --cores $(call quote,$(CORES)) $(if $(SCALE),--config $(call quote,scale=$(SCALE)))
+
+report: venv ## every figure at SCALE, and the verdicts, in one page: results/<scale>/report.html
+	$(in_venv) .venv/bin/snakemake report --cores $(call quote,$(CORES)) $(if $(SCALE),--config $(call quote,scale=$(SCALE)))
 
 test: venv ## run all tests; once the environment is set up, without a network
 	$(in_venv) .venv/bin/pytest

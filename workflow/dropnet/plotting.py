@@ -102,6 +102,8 @@ MORE_X_TICKS = (0.7, 0.3)  # where there is room
 X_PADDING = 1.08  # a factor, on the logarithmic axis
 DIFFERENCE_HEIGHT = 1.25  # of the panel under the others, in inches
 PALE = {"linewidth": 3.2, "alpha": 0.28, "dash_capstyle": "butt", "zorder": 1.5}  # the paper's
+ROW_HEIGHT, NAMES_WIDTH = 0.5, 1.75  # of the figure of what can go, in inches
+BOLD = {"fontsize": 9.5, "fontweight": "bold"}
 PALE_DASHES = (0, (2.2, 0.7))
 CLOSE_UP = 0.1  # height of the close-up panel, in accuracy
 LEAST_SPAN = 0.05  # of an accuracy axis, lest noise fill it
@@ -248,6 +250,70 @@ def plot(curve: pd.DataFrame, face: Face, paper: pd.DataFrame | None = None) -> 
         _write_header(figure, header)
         _add_legend(figure, panels[0], methods, columns)
     return figure
+
+
+def plot_removable(table: pd.DataFrame, margin: float, note: str) -> Figure:
+    """Draw how much of each network can go at one loss of accuracy, for every method.
+
+    Args:
+        table: as `dropnet.removable.tabulate` makes it, of several experiments. Other pruning
+            fractions are left out: their points are too far apart.
+        margin: the loss allowed, one of those in the table.
+        note: the scale, and what is reduced at it; "" for nothing.
+    """
+    rows = table[(table["margin"] == margin) & ~table["method"].str.contains("(p=", regex=False)]
+    experiments = list(dict.fromkeys(rows["experiment"]))
+    methods = list(dict.fromkeys(rows["method"]))
+    looks = styles(methods)
+    with _style():
+        points = f"{margin * 100:g} point{'s' if margin != 0.01 else ''}"
+        title = f"How much can go within {points} of the unpruned accuracy"
+        header = [
+            *(Line(text, 1.2 * LINE, BOLD) for text in _wrap(title, BOLD)),
+            Line("The share removed before the mean loss is larger; bars: 95% interval.", LINE, {}),
+            *(Line(text, LINE, {"color": WARNING}) for text in _wrap(note) if note),
+        ]
+        columns = _legend_columns(methods)
+        above = EDGE + sum(line.height for line in header) + ABOVE_PANEL
+        below = EDGE + LINE * math.ceil(len(methods) / columns) + BELOW_PANEL
+        height = ROW_HEIGHT * len(experiments)
+        figure = Figure(figsize=(WIDTH, above + height + below))
+        total = figure.get_figheight()
+        left = EDGE + NAMES_WIDTH
+        box = (left / WIDTH, below / total, (WIDTH - left - EDGE) / WIDTH, height / total)
+        axes = figure.add_axes(box)
+        level = _levels(rows)
+        for method, style in looks.items():
+            of_method = rows[rows["method"] == method]
+            y = [level[experiment, method] for experiment in of_method["experiment"]]
+            axes.plot(
+                of_method["removable"], y, label=method, color=style.colour, linestyle="none",
+                marker=style.marker, markersize=MARKER_SIZE, markeredgewidth=0.9,
+                markerfacecolor="white" if style.open_marker else style.colour,
+            )  # fmt: skip
+            bars = of_method[["ci_low", "ci_high"]].to_numpy()
+            axes.hlines(y, bars[:, 0], bars[:, 1], colors=style.colour, linewidth=0.9, zorder=1.5)
+        axes.set_yticks(range(len(experiments)), experiments)
+        axes.set_ylim(len(experiments) - 0.5, -0.5)
+        axes.set_yticks([place + 0.5 for place in range(len(experiments) - 1)], minor=True)
+        axes.grid(visible=False, axis="y")
+        axes.grid(visible=True, axis="y", which="minor", color="#BBBBBB", linewidth=0.6)
+        axes.tick_params(axis="y", which="both", length=0)
+        axes.set_xlim(-0.02, 1)
+        axes.set_xlabel("Share of nodes or filters removed")
+        _write_header(figure, header)
+        _add_legend(figure, axes, methods, columns)
+    return figure
+
+
+def _levels(rows: pd.DataFrame) -> dict[tuple[str, str], float]:
+    """The height of each method of each experiment: side by side about the experiment's own."""
+    level = {}
+    for place, (experiment, of_experiment) in enumerate(rows.groupby("experiment", sort=False)):
+        methods = list(of_experiment["method"])
+        for number, method in enumerate(methods):
+            level[experiment, method] = place + 0.8 * ((number + 0.5) / len(methods) - 0.5)
+    return level
 
 
 def save(figure: Figure, png: str | Path, svg: str | Path) -> None:
@@ -401,10 +467,9 @@ class Line(NamedTuple):
 def _header(curve: pd.DataFrame, face: Face, overlaid: bool) -> list[Line]:
     """The title and the notes, broken into lines that fit the width."""
     what, scale = notes(curve, face, overlaid)
-    bold = {"fontsize": 9.5, "fontweight": "bold"}
     warning = {"color": WARNING} if face.reductions else {}
     return [
-        *(Line(text, 1.2 * LINE, bold) for text in _wrap(face.title, bold)),
+        *(Line(text, 1.2 * LINE, BOLD) for text in _wrap(face.title, BOLD)),
         *(Line(text, LINE, {}) for text in _wrap(what)),
         *(Line(text, LINE, warning) for text in _wrap(scale)),
     ]

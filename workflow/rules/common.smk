@@ -193,3 +193,33 @@ def drawn_from(scale):
         }
         for figure in all_figures(scale)
     }
+
+
+def scale_note(scale):
+    """What a picture of several experiments says of their scale: "" for the paper's protocol."""
+    if not any(reductions(scale, experiment) for experiment in all_experiments(scale)):
+        return ""
+    return f"Scale {scale}: a reduced protocol. {configuration.note(config, scale)}."
+
+
+def pictures(scale):
+    """What the report says of each figure (the fields of dropnet.reporting.Picture)."""
+    return [
+        {
+            "name": figure,
+            "title": config["figures"][figure]["title"],
+            "experiment": config["figures"][figure]["experiment"],
+            "reductions": reductions(scale, config["figures"][figure]["experiment"]),
+            "file": f"figures/{scale}/{figure}.png",
+        }
+        for figure in all_figures(scale)
+    ]
+
+
+def provenance_of_all(scale):
+    """The provenance of every training job at a scale."""
+    return [
+        f"results/{scale}/{job.folder}/provenance_seeds{job.seeds}.json"
+        for experiment in all_experiments(scale)
+        for job in configuration.jobs(config, scale, experiment)
+    ]

@@ -10,7 +10,20 @@ rule plot_figure:
         curve="results/{scale}/curves/{figure}.csv",
         paper=lambda w: [reference("paper_curves.csv")] if config["overlay"] else [],
     output:
-        png="figures/{scale}/{figure}.png",
+        png=report(
+            "figures/{scale}/{figure}.png",
+            caption="../report/figure.rst",
+            category="Figures",
+            subcategory=lambda w: config["experiments"][
+                figure_config(w)["experiment"]
+            ]["dataset"],
+            labels=lambda w: {
+                "figure": w.figure,
+                "experiment": figure_config(w)["experiment"],
+                "shows": figure_config(w)["shows"],
+                "scale": w.scale,
+            },
+        ),
         svg="figures/{scale}/{figure}.svg",
     log:
         "results/{scale}/logs/plot_figure_{figure}.txt",

@@ -1,0 +1,155 @@
+"""report.html: verdicts, figures and where they come from, in one file that opens offline."""
+
+import base64
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+from PIL import Image
+
+from dropnet.claims import titles
+from dropnet.code_files import WORKFLOW
+from dropnet.judging import BORNE_OUT, INCONCLUSIVE, NOT_REPLICATED, NOT_RUN, REPLICATED
+from dropnet.provenance import git_state
+
+TEMPLATES = WORKFLOW / "report"
+VERDICTS = (REPLICATED, NOT_REPLICATED, INCONCLUSIVE, NOT_RUN)
+PICTURE_WIDTH = 1380  # pixels: twice those of the page, for screens of high density
+COLOURS = 64  # of a picture; more are not told apart
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure of the report.
+
+    Attributes:
+        name: e.g. "fig03".
+        title: as in the configuration.
+        experiment: that it is drawn from.
+        reductions: how that differs from the paper's protocol, or "".
+        file: its PNG.
+    """
+
+    name: str
+    title: str
+    experiment: str
+    reductions: str
+    file: str
+
+
+def render(
+    scale: str,
+    note: str,
+    claims: pd.DataFrame,
+    removable: pd.DataFrame,
+    pictures: Sequence[Picture],
+    overview: str | Path,
+    provenance: Sequence[str | Path],
+) -> str:
+    """Return the report as HTML.
+
+    Args:
+        scale: its name.
+        note: what is said of results that are not by the paper's protocol.
+        claims: as in claims.csv.
+        removable: as in removable.csv.
+        pictures: the figures, in their order.
+        overview: PNG of the figure of what can go.
+        provenance: JSON files of the jobs that trained.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    jobs = [_job(Path(path)) for path in provenance]
+    return environment.get_template("report.html.j2").render(
+        scale=scale,
+        note=note,
+        reduced=any(picture.reductions for picture in pictures),
+        verdicts=VERDICTS,
+        claims=_by_claim(claims),
+        statements=[_statement(row) for row in claims.to_dict("records")],
+        removable=removable.to_dict("records"),
+        overview=embedded(overview),
+        pictures=[
+            {
+                **vars(picture),
+                "image": embedded(picture.file),
+                "statements": [
+                    _statement(row)
+                    for row in claims[claims["figure"] == picture.name].to_dict("records")
+                ],
+            }
+            for picture in pictures
+        ],
+        jobs=jobs,
+        hours=sum(job["seconds"] for job in jobs) / 3600,
+        git=git_state(),
+    )
+
+
+def embedded(path: str | Path) -> str:
+    """Return a picture as the text of an address that contains it, smaller than the file."""
+    with Image.open(path) as image:
+        width, height = image.size
+        size = (PICTURE_WIDTH, round(height * PICTURE_WIDTH / width))
+        small = image.convert("RGB").resize(size, Image.Resampling.LANCZOS).quantize(COLOURS)
+    buffer = io.BytesIO()
+    small.save(buffer, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _by_claim(claims: pd.DataFrame) -> list[dict[str, Any]]:
+    """For each claim what it says, and how many statements have each verdict."""
+    says = titles()
+    return [
+        {
+            "id": claim,
+            "says": says[claim],
+            "counts": {verdict: int((rows["verdict"] == verdict).sum()) for verdict in VERDICTS},
+            "borne_out": int((rows["paper_verdict"] == BORNE_OUT).sum()),
+            "total": len(rows),
+        }
+        for claim, rows in claims.groupby("claim", sort=False)
+    ]
+
+
+def _statement(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of claims.csv with its numbers as text, in points of accuracy."""
+    return {
+        **row,
+        # what is reduced stands on the face of the figure
+        "reason": row["reason"].split(":")[0] if isinstance(row["reason"], str) else "",
+        "ours": _interval(row["effect"], row["ci_low"], row["ci_high"]),
+        "papers": _interval(row["paper_effect"], row["paper_low"], row["paper_high"]),
+    }
+
+
+def _interval(value: float, low: float, high: float) -> str:
+    if pd.isna(value):
+        return ""
+    return f"{100 * value:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
+
+
+def _job(path: Path) -> dict[str, Any]:
+    record = json.loads(path.read_text(encoding="utf-8"))
+    seeds = record["seeds"]
+    return {
+        "experiment": record["settings"]["experiment"],
+        "method": record.get("method", "baseline"),
+        "seeds": f"{seeds[0]}-{seeds[-1]}",
+        "seconds": record["wall_seconds"],
+        "commit": (record["git"]["commit"] or "unknown")[:10],
+        "clean": record["git"]["clean"] is True,
+        "device": record["device"],
+        "cpu": record["cpu"],
+        "torch": record["versions"].get("torch", ""),
+    }

@@ -1,0 +1,41 @@
+"""Write the report of a scale: verdicts, figures and provenance, in one file."""
+
+import argparse
+import json
+
+import pandas as pd
+
+from dropnet.artifacts import write_text
+from dropnet.errors import exit_on_user_error
+from dropnet.reporting import Picture, render
+
+
+def main() -> None:
+    """Read, render and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--scale", required=True)
+    parser.add_argument("--note", required=True, help="what is said of a reduced protocol")
+    parser.add_argument("--claims", required=True, help="the verdicts, a CSV file")
+    parser.add_argument("--removable", required=True, help="how much can go, a CSV file")
+    parser.add_argument("--overview", required=True, help="its figure, a PNG file")
+    parser.add_argument(
+        "--pictures", type=json.loads, required=True, help="JSON: the fields of reporting.Picture"
+    )
+    parser.add_argument("--provenance", nargs="+", required=True, help="of the training jobs")
+    parser.add_argument("--output", required=True)
+    args = parser.parse_args()
+    html = render(
+        args.scale,
+        args.note,
+        pd.read_csv(args.claims),
+        pd.read_csv(args.removable),
+        [Picture(**fields) for fields in args.pictures],
+        args.overview,
+        args.provenance,
+    )
+    write_text(args.output, html)
+
+
+if __name__ == "__main__":
+    with exit_on_user_error():
+        main()
