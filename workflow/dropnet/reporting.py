@@ -73,12 +73,13 @@ def render(
     return environment.get_template("report.html.j2").render(
         scale=scale,
         note=note,
-        reduced=any(picture.reductions for picture in pictures),
+        reduced=sum(bool(picture.reductions) for picture in pictures),
         verdicts=VERDICTS,
         claims=_by_claim(claims),
         statements=[_statement(row) for row in claims.to_dict("records")],
         removable=removable.to_dict("records"),
         overview=embedded(overview),
+        names={picture.name for picture in pictures},
         pictures=[
             {
                 **vars(picture),
