@@ -222,6 +222,17 @@ def test_the_convolutional_part_from_end_to_end(data, tmp_path):
     assert 0 < conv["memory"]["preview"]["measured"] < conv["memory"]["preview"]["limit"]
 
 
+def test_the_oracles_part_from_end_to_end(data, tmp_path):
+    out = tmp_path / "bench.json"
+    sides = ("--sides", "ours,pytorch", "--only", "oracle")
+    done = run_driver("--quick", *sides, "--data", data, "--out", out)
+    assert done.returncode == 0, done.stderr  # the losses of both agree, or it would fail
+    oracle = json.loads((tmp_path / "bench_quick.json").read_text(encoding="utf-8"))["oracle"]
+    assert {m: r["candidates"] for m, r in oracle["models"].items()} == {"A": 40, "B": 40}
+    assert oracle["models"]["A"]["others"]["pytorch"]["timed"] == 40
+    assert {row["copies"] for row in oracle["memory"]} == {1, 4}
+
+
 def test_a_run_from_end_to_end(data, tmp_path):
     out = tmp_path / "bench.json"
     sides = ("--sides", "ours,pytorch", "--only", "speed,parity", "--seeds", 1)

@@ -6,12 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
 from dropnet import config as configuration
 from dropnet.aggregate import combine, curve, read_runs, write_table
 from dropnet.errors import UserError
+from dropnet.published import check_derived, derive
 from dropnet.publishing import publish
 from dropnet.readme import BEGIN, END, check, section, update
 from dropnet.tables import COLUMNS
@@ -111,6 +113,9 @@ def project(tmp_path, monkeypatch):
         path = results / "curves" / f"{name}.csv"
         write_table(path, curve(runs, name, figure["shows"], METHODS))
     write_table(results / "curves.csv", combine([curve(runs, "fig03", "test_accuracy", METHODS)]))
+    sizes = runs[["experiment", "method", "seed", "cycle"]]
+    sizes = sizes.assign(parameters=1000 - 100 * runs["cycle"], multiply_adds=500)
+    write_table(results / "FC5-FC5" / "sizes.csv", sizes)
     figures = Path("figures", "small")
     figures.mkdir(parents=True)
     for name in CONFIG["figures"]:
@@ -393,9 +398,52 @@ def test_markers_are_needed(project, text):
     assert Path("README.md").read_text() == text
 
 
+def test_verdicts_and_shares_follow_from_what_is_published(project):
+    publish(CONFIG, "small")
+    derive("published", CONFIG)
+    removable = pd.read_csv("published/small/removable.csv")
+    # accuracies .97, .92, .83, .4 at 10, 6, 4, 2 of 10 nodes: a loss of .02 at 0.6 ** (2 / 5)
+    row = removable[(removable["method"] == "minimum") & (removable["margin"] == 0.02)].iloc[0]
+    assert row["removable"] == pytest.approx(1 - 0.6**0.4, abs=1e-6)
+    assert (row["removed"], row["parameters"]) == (0, 1000)
+    claims = pd.read_csv("published/small/claims.csv")
+    assert set(claims[claims["figure"] == "fig03"]["verdict"]) == {"not run", "inconclusive"}
+    check_derived("published", CONFIG)
+    path = Path("published/small/claims.csv")
+    path.write_text(path.read_text().replace("inconclusive", "replicated", 1))
+    with pytest.raises(UserError, match=r"claims.csv: does not follow from published/small"):
+        check_derived("published", CONFIG)
+
+
+def test_verdicts_go_by_the_settings_of_the_runs_not_by_the_present_ones(project):
+    publish(CONFIG, "small")
+    origin = Path("published/small/provenance.json")
+    record = json.loads(origin.read_text())
+    assert configuration.reductions_of(record["settings"]["FC5-FC5"]) == ""
+    record["settings"]["FC5-FC5"]["max_epochs"] = 10
+    origin.write_text(json.dumps(record))
+    derive("published", CONFIG)
+    claims = pd.read_csv("published/small/claims.csv")
+    reasons = claims[claims["verdict"] == "inconclusive"]["reason"]
+    assert set(reasons) == {"a reduced protocol: at most 10 of 100 epochs a cycle"}
+
+
 @pytest.mark.skipif(not (ROOT / "published").exists(), reason="nothing is published")
 def test_readme_of_the_project_agrees_with_what_is_published():
     check(ROOT / "README.md", ROOT / "published")
+    check_derived(ROOT / "published", configuration.load(ROOT / "config.yaml"))
+
+
+def test_the_published_runs_of_model_a_decide_their_claims():
+    """They are by the protocol, 15 seeds: each has a verdict, and none is missing."""
+    claims = pd.read_csv(ROOT / "published/paper/claims.csv")
+    of_model_a = claims[
+        claims["figure"].isin(["fig03", "fig04", "fig05", "fig13", "fig15", "fig18"])
+    ]
+    assert set(of_model_a["claim"]) == {"C1", "C2", "C6", "C7", "C8"}
+    assert (of_model_a["seeds"] == 15).all()
+    assert not of_model_a["verdict"].eq("not run").any()
+    assert len(of_model_a) == 6 + 10 + 4 + 2 + 4
 
 
 # ------------------------------------------------------------------------------- scripts
@@ -410,10 +458,10 @@ def run_script(name, *arguments):
 def test_scripts_publish_and_check(project):
     answer = run_script("publish_results", "--scale", "small")
     assert answer.returncode == 0
-    assert answer.stdout.startswith("7 files in published/small")
+    assert answer.stdout.startswith("8 files in published/small")
     answer = run_script("update_readme", "--check")
     assert answer.returncode == 1
-    assert answer.stderr.startswith("error: README.md: the results differ")
+    assert answer.stderr.startswith("error: published/small/claims.csv: does not follow from")
     assert answer.stderr.count("\n") == 1
     assert run_script("update_readme").returncode == 0
     assert run_script("update_readme", "--check").returncode == 0

@@ -318,16 +318,27 @@ def reductions(config: Config, scale: str, experiment: str, ignore: Iterable[str
         experiment: name of the experiment.
         ignore: keys of the protocol that may differ.
     """
+    chosen = config["experiments"][experiment]
     values = _protocol(config, scale, experiment)
-    reference = _paper()
-    own = {key: config["experiments"][experiment][key] for key in IDENTITY} | {
-        "widths": values["widths"]
-    }
-    values = values | own
-    named = reference["experiments"].get(
-        experiment, own | {"widths": config["experiments"][experiment]["widths"]}
-    )
-    paper = reference["protocol"] | named
+    own = {key: chosen[key] for key in IDENTITY} | {"widths": values["widths"]}
+    if experiment not in _paper()["experiments"]:  # its own values are what it is compared with
+        return _differences(values | own, own | {"widths": chosen["widths"]}, ignore)
+    return _differences(values | own, _paper()["experiments"][experiment], ignore)
+
+
+def reductions_of(settings: Mapping[str, Any]) -> str:
+    """The same of recorded settings (`Settings.to_json`), which lack the number of seeds.
+
+    A key that older settings lack had the paper's value.
+    """
+    own = {key: settings[key] for key in (*IDENTITY, "widths")}
+    named = _paper()["experiments"].get(settings["experiment"], own)
+    return _differences(_paper()["protocol"] | dict(settings), named, ["seeds"])
+
+
+def _differences(values: Mapping[str, Any], named: Mapping[str, Any], ignore: Iterable[str]) -> str:
+    """Say in words which values differ from the paper's, an experiment's own ones included."""
+    paper = _paper()["protocol"] | named
     words = {
         "dataset": ("{1} instead of {0}",),
         "model": ("model {1} instead of {0}",),
@@ -350,8 +361,10 @@ def reductions(config: Config, scale: str, experiment: str, ignore: Iterable[str
     }
     said = []
     for key, (less, *more) in words.items():
+        if key in ignore:
+            continue
         pair = paper[key], values[key]
-        if pair[0] != pair[1] and key not in ignore:
+        if pair[0] != pair[1]:
             shown = ["-".join(map(str, v)) if isinstance(v, list) else v for v in pair]
             said.append((more[0] if more and pair[1] > pair[0] else less).format(*shown))
     return ", ".join(said)

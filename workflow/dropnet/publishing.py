@@ -71,7 +71,8 @@ def publish(config: Config, scale: str, *, allow_dirty: bool = False) -> Publish
         for name in complete
         if "oracle" in config["experiments"][name]["methods"]
     ]
-    needed = [*drawn_from, *drawn, *compared]
+    sizes = [Path("results", scale, name, "sizes.csv") for name in complete]
+    needed = [*drawn_from, *drawn, *compared, *sizes]
     _refuse_missing([path for path in needed if not path.exists()], scale)
     jobs = _jobs(config, scale, complete)
     runs, curves = _tables(config, jobs, dict(zip(figures, drawn_from, strict=True)))
@@ -82,7 +83,9 @@ def publish(config: Config, scale: str, *, allow_dirty: bool = False) -> Publish
     before = _before(target)
     kept = [name for name in before["settings"] if name not in complete]
     provenance = _with_kept(provenance, before, kept, target)
-    made = {"runs.csv": runs, "curves.csv": curves} | _agreement(compared)
+    made = {"runs.csv": runs, "curves.csv": curves, "sizes.csv": _joined(sorted(sizes))}
+    if compared:
+        made["agreement.csv"] = _joined(sorted(compared))
     tables = {target / name: _with_rows(text, target / name, kept) for name, text in made.items()}
     for path, text in tables.items():
         write_text(path, text)
@@ -219,12 +222,10 @@ def _tables(config: Config, jobs: Jobs, drawn_from: Mapping[str, Path]) -> tuple
     return table_text(runs), table_text(combine(accuracies))
 
 
-def _agreement(paths: list[Path]) -> dict[str, str]:
-    """The text of agreement.csv, where there is an oracle to agree with."""
+def _joined(paths: list[Path]) -> str:
+    """The text of several tables of the same columns, one after the other."""
     texts = [path.read_text(encoding="utf-8").splitlines(keepends=True) for path in paths]
-    if not texts:
-        return {}
-    return {"agreement.csv": "".join([texts[0][0], *(row for _, *rows in texts for row in rows)])}
+    return "".join([texts[0][0], *(row for _, *rows in texts for row in rows)])
 
 
 def _gather(config: Config, scale: str, jobs: Jobs) -> dict[str, Any]:

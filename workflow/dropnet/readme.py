@@ -8,15 +8,19 @@ import pandas as pd
 
 from dropnet.aggregate import points, read_runs
 from dropnet.artifacts import write_text
+from dropnet.claims import titles
 from dropnet.code_files import WORKFLOW
 from dropnet.comparison import beside_paper
 from dropnet.errors import UserError
+from dropnet.judging import BORNE_OUT, INCONCLUSIVE, NOT_REPLICATED, NOT_RUN, REPLICATED
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 PAPER_CURVES = WORKFLOW / "reference" / "paper_curves.csv"
 METHODS = ("minimum", "minimum_layer")  # DropNet (Section 3.1 of the paper)
 TARGETS = (0.5, 0.2, 0.1)  # fractions remaining
 NONE = "-"
+MARGIN = 0.01  # of accuracy, of those in removable.csv
+VERDICTS = (REPLICATED, NOT_REPLICATED, INCONCLUSIVE, NOT_RUN)
 
 
 def update(readme: str | Path, published: str | Path) -> None:
@@ -62,7 +66,9 @@ def section(published: Path) -> str:
 def _scale_section(folder: Path, link: str) -> str:
     provenance = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
     runs = read_runs([folder / "runs.csv"])
-    lines = [f"### Scale `{provenance['scale']}`", "", _origin(provenance), "", *_table(runs), ""]
+    lines = [f"### Scale `{provenance['scale']}`", "", _origin(provenance), ""]
+    lines += _verdicts(folder / "claims.csv") + _removable(folder / "removable.csv")
+    lines += [*_table(runs), ""]
     lines += _beside_paper(pd.read_csv(folder / "curves.csv"), provenance["settings"])
     return "\n".join([*lines, *_images(folder, link)]) + "\n"
 
@@ -82,6 +88,63 @@ def _origin(provenance: dict[str, Any]) -> str:
     machines = sorted({environment["cpu"] for environment in provenance["environments"]})
     hours = provenance["wall_seconds"] / 3600
     return f"{protocol} Made by {commits}{state} in {hours:.1f} job hours on {', '.join(machines)}."
+
+
+def _verdicts(path: Path) -> list[str]:
+    """How many statements of each claim have which verdict, and which do not hold; if any does."""
+    if not path.exists():
+        return []
+    claims = pd.read_csv(path)
+    run = claims[claims["verdict"] != NOT_RUN]
+    if not run["verdict"].isin([REPLICATED, NOT_REPLICATED]).any():
+        return []
+    says = titles()
+    lines = [
+        "Verdicts on the paper's claims, by statements (all of them, with effects and intervals:"
+        f" [claims.csv]({path.parent.parent.name}/{path.parent.name}/{path.name})):",
+        "",
+        f"| claim | {' | '.join(VERDICTS)} | borne out by the paper's own figures |",
+        f"|{' --- |' * (len(VERDICTS) + 2)}",
+    ]
+    for claim, rows in claims.groupby("claim", sort=False):
+        counts = " | ".join(str((rows["verdict"] == verdict).sum()) for verdict in VERDICTS)
+        borne_out = (rows["paper_verdict"] == BORNE_OUT).sum()
+        lines.append(f"| {claim}: {says[claim]} | {counts} | {borne_out} of {len(rows)} |")
+    failed = run[run["verdict"] == NOT_REPLICATED]
+    lines += ["", "What did not replicate, with the effect in points of accuracy:", ""]
+    for row in failed.itertuples():
+        lines.append(
+            f"* {row.statement}, {row.figure}: {row.words}. Ours {100 * row.effect:+.1f}"
+            f" ({100 * row.ci_low:+.1f} to {100 * row.ci_high:+.1f}), the paper's figure"
+            f" {100 * row.paper_effect:+.1f}."
+        )
+    return [*lines, ""]
+
+
+def _removable(path: Path) -> list[str]:
+    """The largest share that can go within a point, for each experiment and method."""
+    if not path.exists():
+        return []
+    table = pd.read_csv(path)
+    table = table[(table["margin"] == MARGIN) & ~table["method"].str.contains("(", regex=False)]
+    methods = list(dict.fromkeys(table["method"]))
+    lines = [
+        f"How much can go before the mean accuracy is {100 * MARGIN:g} point lower (95% interval):",
+        "",
+        f"| experiment | {' | '.join(methods)} |",
+        f"|{' --- |' * (len(methods) + 1)}",
+    ]
+    for experiment, rows in table.groupby("experiment", sort=False):
+        cells = [_share(rows[rows["method"] == method]) for method in methods]
+        lines.append(f"| {experiment} | {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
+def _share(rows: pd.DataFrame) -> str:
+    if rows.empty:
+        return NONE
+    row = rows.iloc[0]
+    return f"{100 * row['removable']:.0f}% ({100 * row['ci_low']:.0f}-{100 * row['ci_high']:.0f})"
 
 
 def _table(runs: pd.DataFrame) -> list[str]:

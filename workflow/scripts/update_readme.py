@@ -1,8 +1,10 @@
-"""Write the results of published/ into README.md, or check that they are there."""
+"""Write verdicts and the results of published/ into README.md, or check that they are there."""
 
 import argparse
 
+from dropnet import config
 from dropnet.errors import exit_on_user_error
+from dropnet.published import check_derived, derive
 from dropnet.readme import check, update
 
 
@@ -12,7 +14,9 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="exit with 1 if they disagree")
     parser.add_argument("--readme", default="README.md")
     parser.add_argument("--published", default="published")
+    parser.add_argument("--config", default="config.yaml")
     args = parser.parse_args()
+    (check_derived if args.check else derive)(args.published, config.load(args.config))
     (check if args.check else update)(args.readme, args.published)
 
 
