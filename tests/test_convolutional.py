@@ -183,7 +183,9 @@ def test_every_tensor_of_a_step_is_on_the_device(model):
     logits = network.train_forward(task.images(task.train, 0, 16))
     network.backward(torch.softmax(logits, 1) - task.onehot[:16], 0.1)
     seen = []
-    network.forward(task.images(task.train, 0, 16), lambda mask, x: seen.append(x.device.type))
+    network.forward(
+        task.images(task.train, 0, 16), lambda mask, x, active: seen.append(x.device.type)
+    )
     assert set(seen) == {"meta"}
 
 

@@ -337,7 +337,7 @@ def test_a_bad_configuration_is_refused_in_one_line_before_the_first_job(tmp_pat
     errors = [line for line in run.stdout.splitlines() if "FC8-FC7" in line]
     assert errors == [
         "error: config: figures.worse.experiment: 'FC8-FC7' is not an experiment"
-        " (did you mean 'FC8-FC6'?); allowed: FC8-FC6, Conv3-Conv2"
+        " (did you mean 'FC8-FC6'?); allowed: FC8-FC6, Conv3-Conv2, FC3-FC3"
     ]
     assert "Traceback" not in run.stdout
     assert not (folder / "results").exists()
@@ -375,7 +375,7 @@ def test_tiny_imagenet_is_drawn_when_it_is_asked_for_and_there(tmp_path):
     run = snakemake(folder, figure)
     assert run.returncode == 0, run.stdout
     assert (folder / figure).read_bytes().startswith(b"\x89PNG")
-    runs = pd.read_csv(folder / "results/tiny/ResNet18-Tiny-ImageNet/runs.csv")
+    runs = pd.read_csv(folder / "results/tiny/ResNet18-Tiny-ImageNet/minimum/runs_seeds0-0.csv")
     assert [sum(map(int, r.split("|"))) for r in runs["remaining"]] == [55, 28, 14, 7, 4]
     assert set(runs["dataset"]) == {"Tiny-ImageNet"}
     data = json.loads((folder / "results/data/Tiny-ImageNet.provenance.json").read_text())["data"]
@@ -393,7 +393,7 @@ def test_status_tells_how_far_a_run_is(project):
             command, cwd=project, env=env, capture_output=True, text=True, check=False
         )
 
-    assert "10 of 10 training jobs, 33 of 33 cycles done" in status().stdout
+    assert "16 of 16 training jobs, 46 of 46 cycles done" in status().stdout
     wrong = status("--scale", "tny")
     assert wrong.returncode == 1
     told = "error: --scale: 'tny' is not a scale (did you mean 'tiny'?); allowed: tiny\n"
