@@ -19,7 +19,10 @@ LOCK = FOLDER.parent / "requirements.lock"
 
 # What the scripts of the rules import. The configuration is read before, by the Snakefile.
 TRAIN = ("numpy", "pillow", "safetensors", "scikit-learn", "torch", "torchvision", "tqdm")
-PLOT = ("jinja2", "jsonschema", "matplotlib", "numpy", "pandas", "PyYAML", "scipy", "seaborn")
+PLOT = (
+    *("jinja2", "jsonschema", "matplotlib", "numpy", "pandas", "pillow", "PyYAML"),
+    *("scipy", "seaborn"),
+)
 ENVIRONMENTS = {
     "train": ("Data, training and pruning", TRAIN),
     "plot": ("Tables, claims and figures", PLOT),
