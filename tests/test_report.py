@@ -123,8 +123,12 @@ def test_the_report_works_in_a_browser(report, tmp_path, width):
     page = tmp_path / "report.html"
     page.write_text(probed.replace("</body>", PROBE))
     run = subprocess.run(
-        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]
-        + ["--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={tmp_path / 'profile'}"]
+        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        + [
+            "--enable-logging=stderr",
+            "--host-resolver-rules=MAP * ~NOTFOUND",
+            f"--user-data-dir={tmp_path / 'profile'}",
+        ]
         + [
             f"--window-size={width},900",
             "--virtual-time-budget=20000",
