@@ -168,7 +168,8 @@ def test_every_artifact_is_there_and_whole(project):
     pairs = runs_of_all[["experiment", "method"]].drop_duplicates()
     assert len(removable) == 3 * len(pairs)
     assert (removable["parameters_share"] <= 1).all()
-    assert (agreement[agreement["fraction_remaining"] == 1]["agreement"] == 1).all()
+    assert agreement["fraction_remaining"].between(0.4, 0.9).all()
+    assert agreement["agreement"].between(0, 1).all()
     runs = runs[runs["experiment"] == "FC8-FC6"]
     # 14 nodes: 14, 9, 6, 4, 3, 2 in a global metric; 8|6, 5|4, 3|3, 2|2, 1|1 in each layer
     per_seed = {"minimum": 6, "maximum": 6, "random_layer": 5}

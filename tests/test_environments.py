@@ -116,3 +116,17 @@ def test_plotting_needs_no_torch() -> None:
 def test_every_conda_environment_is_one_that_is_kept_up_to_date() -> None:
     written = {path.stem for path in (REPOSITORY / "envs").glob("*.yaml")}
     assert written == set(pin_environments.ENVIRONMENTS)
+
+
+def test_the_cluster_profile_knows_every_rule():
+    """Jobs that train have their own time and memory; the short ones travel together."""
+    rules = set()
+    for file in (REPOSITORY / "workflow/rules").glob("*.smk"):
+        rules |= set(
+            re.findall(r"^(?:use )?rule (\w+)(?: as (\w+) with)?:", file.read_text(), re.M)
+        )
+    named = {alias or name for name, alias in rules} - {"report"}
+    profile = yaml.safe_load((REPOSITORY / "profiles/slurm/config.yaml").read_text())
+    grouped = {entry.partition("=")[0] for entry in profile["groups"]}
+    assert {"train_baseline", "prune_network", "train_random_init"} == set(profile["set-resources"])
+    assert named == grouped | set(profile["set-resources"]) | {"prepare_dataset", "split_dataset"}

@@ -200,6 +200,31 @@ def test_an_average_lies_between_the_lowest_and_the_highest_point(accuracies, lo
     assert min(accuracies) - 1e-9 <= mean <= max(accuracies) + 1e-9
 
 
+def test_a_range_that_a_curve_does_not_reach_is_not_judged_elsewhere():
+    runs = runs_of({"minimum": shifted(0.1), "random": FLAT})
+    runs = runs[runs["fraction_remaining"] > 0.5]
+    drawn = {"fig03": Drawn("X", {"minimum": "minimum", "random": "random"}, "")}
+    table = judge([statement(over=(0.1, 0.3))], runs, drawn, NO_PAPER)
+    assert (table["verdict"].iloc[0], table["seeds"].iloc[0]) == (NOT_RUN, 0)
+
+
+def test_what_cannot_be_decided_does_not_change_what_can():
+    curves = {"minimum": shifted(0.001), "random": FLAT, "oracle": shifted(0.3)}
+    runs = runs_of(curves)
+    others = runs.assign(experiment="Y")
+    drawn = {
+        "fig03": Drawn("X", {name: name for name in curves}, ""),
+        "fig04": Drawn("Y", {name: name for name in curves}, "3 epochs"),
+    }
+    reduced = [
+        statement(id=f"C2.{n}", claim="C2", figure="fig04", method="oracle") for n in range(1, 20)
+    ]
+    alone = judge([statement()], runs, drawn, NO_PAPER)
+    beside = judge([statement(), *reduced], pd.concat([runs, others]), drawn, NO_PAPER)
+    assert alone["p_holds"].iloc[0] == beside["p_holds"].iloc[0]
+    assert beside["p_holds"].iloc[1:].isna().all()
+
+
 def test_curves_that_end_at_different_fractions_are_compared_where_both_are():
     """Beyond its end a curve would be taken as flat."""
     long = runs_of({"minimum": [0.9, 0.9, 0.9, 0.9, 0.9, 0.1]}, noise=0, shared=0)

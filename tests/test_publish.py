@@ -249,6 +249,32 @@ def test_what_is_published_of_other_experiments_stays_as_it_is(project):
     assert "| FC5-FC5 | MNIST | 2 |" in Path("README.md").read_text()
 
 
+def test_a_record_that_is_damaged_is_refused_in_one_line(project):
+    publish(CONFIG, "small")
+    path = Path("published/small/provenance.json")
+    path.write_text("{")
+    with pytest.raises(UserError, match=r"published/small/provenance.json: not JSON"):
+        publish(CONFIG, "small")
+    path.write_text('{"settings": {}}')
+    with pytest.raises(UserError, match="the key 'reductions' is missing"):
+        publish(CONFIG, "small")
+
+
+def test_what_is_no_longer_configured_is_not_kept(project):
+    publish(CONFIG, "small")
+    other = made_elsewhere("beef" * 10)
+    del other["figures"]["fig03"]
+    publish(other, "small")
+    assert "fig03," not in Path("published/small/curves.csv").read_text()
+    assert "FC5-FC5" in Path("published/small/runs.csv").read_text()
+    del other["experiments"]["FC5-FC5"], other["figures"]["fig03_epochs"]
+    publish(other, "small")
+    assert "FC5-FC5" not in Path("published/small/runs.csv").read_text()
+    assert list(json.loads(Path("published/small/provenance.json").read_text())["settings"]) == [
+        "FC7-FC7"
+    ]
+
+
 def test_results_of_other_data_are_not_published_beside_it(project):
     publish(CONFIG, "small")
     other = made_elsewhere("beef" * 10)
@@ -398,7 +424,19 @@ def test_markers_are_needed(project, text):
     assert Path("README.md").read_text() == text
 
 
-def test_verdicts_and_shares_follow_from_what_is_published(project):
+@pytest.fixture
+def of_paper(monkeypatch):
+    """As if the paper's Figure 3 showed the experiment of these tests."""
+    monkeypatch.setattr(configuration, "is_of_paper", lambda config, figure: True)
+
+
+def test_figures_of_other_networks_judge_nothing(project):
+    publish(CONFIG, "small")
+    derive("published", CONFIG)
+    assert set(pd.read_csv("published/small/claims.csv")["verdict"]) == {"not run"}
+
+
+def test_verdicts_and_shares_follow_from_what_is_published(project, of_paper):
     publish(CONFIG, "small")
     derive("published", CONFIG)
     removable = pd.read_csv("published/small/removable.csv")
@@ -415,7 +453,7 @@ def test_verdicts_and_shares_follow_from_what_is_published(project):
         check_derived("published", CONFIG)
 
 
-def test_verdicts_go_by_the_settings_of_the_runs_not_by_the_present_ones(project):
+def test_verdicts_go_by_the_settings_of_the_runs_not_by_the_present_ones(project, of_paper):
     publish(CONFIG, "small")
     origin = Path("published/small/provenance.json")
     record = json.loads(origin.read_text())
@@ -443,7 +481,7 @@ def test_the_published_runs_of_model_a_decide_their_claims():
     assert set(of_model_a["claim"]) == {"C1", "C2", "C6", "C7", "C8"}
     assert (of_model_a["seeds"] == 15).all()
     assert not of_model_a["verdict"].eq("not run").any()
-    assert len(of_model_a) == 6 + 10 + 4 + 2 + 4
+    assert len(of_model_a) == 6 + 10 + 5 + 2 + 5
 
 
 # ------------------------------------------------------------------------------- scripts

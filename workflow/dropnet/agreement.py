@@ -6,8 +6,7 @@ from pathlib import Path
 
 from dropnet.artifacts import atomic_path
 from dropnet.networks import Cycle
-
-COLUMNS = ("experiment", "method", "seed", "fraction_remaining", "agreement", "chance")
+from dropnet.tables import AGREEMENT_COLUMNS
 
 
 def agreement_with(
@@ -28,11 +27,11 @@ def agreement_with(
     networks = [network for cycle in cycles for network in cycle.networks]
     for network in sorted(networks, key=lambda n: (n.seed, -sum(n.masks.remaining))):
         theirs = kept.get((network.seed, sum(network.masks.remaining)))
-        if theirs is None:
+        share = network.masks.fraction_remaining
+        if theirs is None or share in (0, 1):  # there is nothing to agree about
             continue
         pairs = zip(network.masks.layers, theirs.layers, strict=True)
         equal = sum(int((ours == other).sum()) for ours, other in pairs)
-        share = network.masks.fraction_remaining
         nodes = sum(len(layer) for layer in theirs.layers)
         yield network.seed, share, equal / nodes, share**2 + (1 - share) ** 2
 
@@ -41,7 +40,7 @@ def write_agreement(path: str | Path, experiment: str, methods: dict[str, list[C
     """Write the agreement of every method with the one called "oracle", one row a network."""
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
-        table.writerow(COLUMNS)
+        table.writerow(AGREEMENT_COLUMNS)
         for method, cycles in methods.items():
             if method != "oracle":
                 for row in agreement_with(methods["oracle"], cycles):

@@ -98,7 +98,9 @@ def _check_not_augmented(key: str, experiment: Config, config: Config) -> None:
     name = key.removeprefix("experiments.")
     for scale in config["scales"]:
         value = _protocol(config, scale, name)["augmentation"]
-        if value != "none" and name in experiments(config, scale):
+        own = {**experiment, **experiment.get("scales", {}).get(scale, {})}
+        asked_for = "augmentation" in own or name in experiments(config, scale)
+        if value != "none" and asked_for:
             raise UserError(
                 f"config: {key}: augmentation: {value!r} (at scale {scale}) is not allowed with"
                 f" model {experiment['model']}, which has no convolutions; allowed: none"
@@ -141,10 +143,17 @@ def _check_figure(key: str, figure: Config, config: Config) -> None:
     _known(f"{key}.experiment", figure["experiment"], config["experiments"], "an experiment")
     _known(f"{key}.shows", figure["shows"], QUANTITIES, "a quantity of runs.csv")
     experiment = config["experiments"][figure["experiment"]]
+    shown: dict[str, str] = {}
     for name in figure.get("methods", []):
         where = f"{key}.methods"
         run = _parsed(where, run_of, name, experiment["prune_fraction"])
         _known(where, run.name, experiment["methods"], f"a method of {figure['experiment']}")
+        if run.name in shown:
+            raise UserError(
+                f"config: {where}: {name!r} is the run of {shown[run.name]!r} once more;"
+                " allowed: each run once"
+            )
+        shown[run.name] = name
 
 
 def _parsed(key: str, read: Callable[..., Method], *words: Any) -> Method:
@@ -176,7 +185,7 @@ def _explain(error: ValidationError) -> str:
                 hint = " (YAML reads 1e-3 as text; write 1.0e-3)"
             return f"{key}: {value!r} is not allowed; allowed: {allowed}{hint}"
         case "pattern" if "sha256" in error.absolute_path:
-            return f"{key}: {value!r} is not allowed; allowed: 64 hexadecimal digits"
+            return f"{key}: {value!r} is not allowed; allowed: 64 hexadecimal digits, or null"
         case "pattern" if key == "device":
             return f"{key}: {value!r} is not allowed; allowed: auto, cpu, cuda, cuda:N"
         case "pattern" if key == "data_dir" or key.endswith((".note", ".title")):
@@ -265,6 +274,13 @@ def seed_blocks(config: Config, scale: str, experiment: str) -> list[str]:
     values = _protocol(config, scale, experiment)
     seeds, size = values["seeds"], values["seeds_per_job"]
     return [f"{first}-{min(first + size, seeds) - 1}" for first in range(0, seeds, size)]
+
+
+def is_of_paper(config: Config, figure: str) -> bool:
+    """Say whether a figure shows what the paper's figure of that name does."""
+    pinned = _paper()["figures"].get(figure)
+    chosen = config["figures"][figure]
+    return pinned == {key: chosen[key] for key in ("experiment", "shows")}
 
 
 def figure_methods(config: Config, figure: str) -> dict[str, Method]:

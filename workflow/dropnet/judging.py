@@ -103,9 +103,12 @@ def average(fractions: Sequence[float], accuracies: Sequence[float], low: float,
 def common_range(
     over: tuple[float, float], curves: Iterable[Sequence[float]]
 ) -> tuple[float, float]:
-    """Return the part of a range that all curves reach, given their fractions remaining."""
+    """Return the part of a range that all curves reach, given their fractions remaining.
+
+    Where that is none, the first number is larger than the second.
+    """
     lowest = max(min(f for f in fractions if f > 0) for fractions in curves)
-    return max(over[0], min(lowest, over[1])), over[1]
+    return max(over[0], lowest), over[1]
 
 
 def effects_of(statement: Statement, runs: pd.DataFrame, methods: Mapping[str, str]) -> list[float]:
@@ -130,6 +133,8 @@ def effects_of(statement: Statement, runs: pd.DataFrame, methods: Mapping[str, s
     for seed in seeds:
         of_seed = [curves[name][seed] for name in names]
         over = common_range(statement.over, [fractions for fractions, _ in of_seed])
+        if over[0] > over[1]:
+            continue
         means = [average(*curve, *over) for curve in of_seed]
         reference = means[1] if statement.other else average(*of_seed[0], 1, 1)
         effects.append(means[0] - reference)
@@ -192,6 +197,8 @@ def paper_effect(statement: Statement, curves: pd.DataFrame) -> tuple[float, flo
     if any(part.empty for part in parts):
         return None
     over = common_range(statement.over, [part["fraction_remaining"] for part in parts])
+    if over[0] > over[1]:
+        return None
     ranges = [over] * len(parts)
     if statement.other is None:
         parts, ranges = [parts[0], parts[0]], [over, (1.0, 1.0)]
@@ -284,41 +291,48 @@ def _decide(
     statements: Mapping[str, Statement],
     drawn: Mapping[str, Drawn],
 ) -> None:
-    """Fill in effects, corrected p-values and verdicts of the statements that have runs."""
+    """Fill in effects, corrected p-values and verdicts of the statements that have runs.
+
+    Only those that can be decided are corrected together; the others would make them smaller.
+    """
     results = {
         id_: assessed(values, statements[id_].above, statements[id_].below)
         for id_, values in effects.items()
         if len(values) >= 2
     }
-    corrected = {
-        side: dict(
-            zip(results, _corrected([getattr(r, side) for r in results.values()]), strict=True)
-        )
-        for side in ("p_holds", "p_fails")
+    undecidable = {
+        id_: _why_not(len(effects[id_]), drawn[statements[id_].figure].reductions)
+        for id_ in effects
     }
+    decidable = [id_ for id_ in results if not undecidable[id_]]
+    holds, fails = (
+        dict(zip(decidable, _corrected([getattr(results[i], p) for i in decidable]), strict=True))
+        for p in ("p_holds", "p_fails")
+    )
     for row in rows:
         id_ = row["statement"]
-        if id_ not in effects:
+        if not effects.get(id_):
             continue
-        row["verdict"] = INCONCLUSIVE
-        if id_ not in results:
-            row["reason"] = "too few seeds"
+        row |= {"verdict": INCONCLUSIVE, "reason": undecidable[id_]}
+        if id_ in results:
+            result = results[id_]
+            row |= {"effect": result.value, "ci_low": result.low, "ci_high": result.high}
+        if id_ not in decidable:
             continue
-        result = results[id_]
-        holds, fails = corrected["p_holds"][id_], corrected["p_fails"][id_]
-        row |= {"effect": result.value, "ci_low": result.low, "ci_high": result.high}
-        row |= {"p_holds": holds, "p_fails": fails}
-        reductions = drawn[statements[id_].figure].reductions
-        if reductions:
-            row["reason"] = f"a reduced protocol: {reductions}"
-        elif len(effects[id_]) < FEWEST_SEEDS:
-            row["reason"] = "too few seeds"
-        elif holds <= LEVEL:
+        row |= {"p_holds": holds[id_], "p_fails": fails[id_]}
+        if holds[id_] <= LEVEL:
             row["verdict"] = REPLICATED
-        elif fails <= LEVEL:
+        elif fails[id_] <= LEVEL:
             row["verdict"] = NOT_REPLICATED
         else:
             row["reason"] = "the interval is too wide"
+
+
+def _why_not(seeds: int, reductions: str) -> str:
+    """Why a statement cannot be decided, or ''."""
+    if reductions:
+        return f"a reduced protocol: {reductions}"
+    return "too few seeds" if seeds < FEWEST_SEEDS else ""
 
 
 def _corrected(p_values: Sequence[float]) -> list[float]:

@@ -63,8 +63,8 @@ def _fraction(name: str, text: str) -> float:
         p = -1
     if not 0 < p <= 1 or text != f"{p:g}":
         raise UserError(
-            f"{name!r} is not a method: its p is not allowed; allowed: more than 0, at most 1,"
-            " in its shortest form, as in (p=0.3)"
+            f"{name!r} is not a method: its p is not allowed; allowed: more than 0, at most 1, of"
+            f" 6 digits at most, written {f'(p={p:g})' if 0 < p <= 1 else 'as in (p=0.3)'}"
         )
     return p
 

@@ -64,7 +64,7 @@ def _verdicts(folder: Path, runs: pd.DataFrame, config: Config) -> pd.DataFrame:
             configuration.reductions_of(record["settings"][figure["experiment"]]),
         )
         for name, figure in config["figures"].items()
-        if figure["experiment"] in record["settings"]
+        if figure["experiment"] in record["settings"] and configuration.is_of_paper(config, name)
     }
     return judge(load(), runs, drawn, pd.read_csv(PAPER_CURVES))
 

@@ -20,6 +20,7 @@ from dropnet import config as configuration
 from dropnet.aggregate import combine, curve, read_runs, table_text
 from dropnet.artifacts import atomic_path, write_json, write_text
 from dropnet.errors import UserError, nearest
+from dropnet.tables import AGREEMENT_COLUMNS
 
 Config = Mapping[str, Any]
 KINDS = ("png", "svg")
@@ -81,12 +82,16 @@ def publish(config: Config, scale: str, *, allow_dirty: bool = False) -> Publish
         _refuse_mixed(provenance, Path("results", scale))
 
     before = _before(target)
-    kept = [name for name in before["settings"] if name not in complete]
+    configured = config["experiments"]
+    kept = [name for name in before["settings"] if name not in complete and name in configured]
     provenance = _with_kept(provenance, before, kept, target)
     made = {"runs.csv": runs, "curves.csv": curves, "sizes.csv": _joined(sorted(sizes))}
-    if compared:
-        made["agreement.csv"] = _joined(sorted(compared))
-    tables = {target / name: _with_rows(text, target / name, kept) for name, text in made.items()}
+    if compared or (target / "agreement.csv").exists():
+        made["agreement.csv"] = _joined(sorted(compared)) or f"{','.join(AGREEMENT_COLUMNS)}\n"
+    tables = {
+        target / name: _with_rows(text, target / name, kept, config["figures"])
+        for name, text in made.items()
+    }
     for path, text in tables.items():
         write_text(path, text)
     copies = {path: target / "figures" / path.name for path in drawn}
@@ -128,26 +133,33 @@ def _refuse_missing(missing: list[Path], scale: str) -> None:
 
 
 def _before(target: Path) -> dict[str, Any]:
-    """The record of what is published already."""
+    """The record of what is published already. Raises UserError if it is not one."""
     path = target / "provenance.json"
-    if path.exists():
-        return json.loads(path.read_text(encoding="utf-8"))
-    return {"settings": {}, "reductions": {}, "inputs": {}, "environments": [], "jobs": []}
+    empty = {"settings": {}, "reductions": {}, "inputs": {}, "environments": [], "jobs": []}
+    return _read_record(path, empty) if path.exists() else empty
 
 
-def _with_rows(text: str, published: Path, kept: list[str]) -> str:
+def _with_rows(text: str, published: Path, kept: list[str], figures: Iterable[str]) -> str:
     """A table with the rows that the published one has of some experiments, cell by cell the same.
+
+    Rows of figures that are no longer configured are left out.
 
     Both are in the order of their first column, the experiment or the figure.
     """
     if not kept or not published.exists():
         return text
     head, *rows = csv.reader(io.StringIO(text))
+    anew = {row[head.index("figure")] for row in rows} if "figure" in head else set()
     with published.open(newline="", encoding="utf-8") as file:
         old_head, *old = csv.reader(file)
     if head != old_head:
         raise UserError(f"{published}: has other columns than now: {', '.join(old_head)}")
-    rows += [row for row in old if row[head.index("experiment")] in kept]
+    rows += [
+        row
+        for row in old
+        if row[head.index("experiment")] in kept
+        and ("figure" not in head or row[head.index("figure")] in set(figures) - anew)
+    ]
     merged = io.StringIO()
     csv.writer(merged, lineterminator="\n").writerows([head, *sorted(rows, key=itemgetter(0))])
     return merged.getvalue()
@@ -163,7 +175,10 @@ def _with_kept(
     if not kept:
         return new
     inputs = dict(new["inputs"])
+    datasets = tuple({before["settings"][name]["dataset"] for name in kept})
     for file, checksum in before["inputs"].items():
+        if not Path(file).name.startswith(datasets):
+            continue  # of an experiment that is published anew
         if inputs.setdefault(file, checksum) != checksum:
             raise UserError(f"{target}: made from another {file}; remove it to publish these")
     environments = list(new["environments"])
@@ -223,7 +238,9 @@ def _tables(config: Config, jobs: Jobs, drawn_from: Mapping[str, Path]) -> tuple
 
 
 def _joined(paths: list[Path]) -> str:
-    """The text of several tables of the same columns, one after the other."""
+    """The text of several tables of the same columns, one after the other; of none ""."""
+    if not paths:
+        return ""
     texts = [path.read_text(encoding="utf-8").splitlines(keepends=True) for path in paths]
     return "".join([texts[0][0], *(row for _, *rows in texts for row in rows)])
 
@@ -274,6 +291,11 @@ def _gather(config: Config, scale: str, jobs: Jobs) -> dict[str, Any]:
 
 def _read_provenance(path: Path) -> dict[str, Any]:
     needed = ("settings", "inputs", "git", "versions", "device", "cpu", "wall_seconds")
+    return _read_record(path, needed)
+
+
+def _read_record(path: Path, needed: Iterable[str]) -> dict[str, Any]:
+    """Read a JSON file. Raises UserError if it is none, or lacks one of the keys."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

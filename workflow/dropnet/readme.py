@@ -144,6 +144,8 @@ def _share(rows: pd.DataFrame) -> str:
     if rows.empty:
         return NONE
     row = rows.iloc[0]
+    if pd.isna(row["ci_low"]):  # of a single seed
+        return f"{100 * row['removable']:.0f}%"
     return f"{100 * row['removable']:.0f}% ({100 * row['ci_low']:.0f}-{100 * row['ci_high']:.0f})"
 
 
@@ -190,7 +192,8 @@ def _beside_paper(curves: pd.DataFrame, settings: dict[str, Any]) -> list[str]:
 
 
 def _accuracy(point: pd.Series) -> str:
-    return f"{point['value']:.3f} ± {point['ci95']:.3f}"
+    spread = f" ± {point['ci95']:.3f}" if point["runs"] > 1 else ""
+    return f"{point['value']:.3f}{spread}"
 
 
 def _at_or_below(curve: pd.DataFrame, target: float) -> str:

@@ -74,6 +74,17 @@ class _Trainer:
         self.progress.cycle(cycle, resumed)
         return cycle
 
+    def unpruned(self, cycle: Cycle, metric: Metric) -> Cycle:
+        """Return cycle 0, with the statistics of the metric; measured once, as it is kept too."""
+        if metric.measure is None:
+            return cycle
+        masks = [network.masks for network in cycle.networks]
+        kept = self.finished.get(cycle.number, masks)
+        if kept is None:
+            kept = self.measured(cycle, metric)
+            self.finished.put(kept, self.finished.checkpoint(cycle.number, masks).seconds)
+        return kept
+
     def measured(self, cycle: Cycle, metric: Metric | None) -> Cycle:
         """Return the cycle with what the metric measures beyond the statistics it has."""
         measure = metric.measure if metric else None
@@ -118,7 +129,7 @@ def prune(
         trainer = _Trainer(settings, seeds, task, finished, progress)
         return list(
             prune_iteratively(
-                trainer.measured(unpruned, metric),
+                trainer.unpruned(unpruned, metric),
                 lambda number, masks: trainer.train(number, masks, lambda: initial, metric),
                 metric,
                 settings.prune_fraction,

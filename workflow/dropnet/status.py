@@ -43,7 +43,7 @@ def jobs(config: dict[str, Any], scale: str, results: str | Path = "results") ->
             lines = log.read_text().splitlines() if log.exists() else []
             yield Job(
                 name=f"{experiment} {job.name} {job.seeds}",
-                finished=cycles if complete else kept,
+                finished=cycles if complete else min(kept, cycles),
                 cycles=cycles,
                 complete=complete,
                 last_line=lines[-1] if lines else "",

@@ -28,6 +28,15 @@ COLUMNS = (
     "epochs",
 )
 
+AGREEMENT_COLUMNS = (
+    "experiment",
+    "method",
+    "seed",
+    "fraction_remaining",
+    "agreement",
+    "chance",
+)
+
 #: What a figure may show, a column of the runs -> the curve's split and the name of its values.
 #: Epochs are those run on the training split.
 QUANTITIES = {

@@ -13,6 +13,8 @@ sys.path.insert(0, str(WORKFLOW))
 # the user's in front of it
 os.environ |= {"PYTHONPATH": str(WORKFLOW)}
 
+from snakemake.exceptions import WorkflowError
+
 from dropnet import code_files, config as configuration, status
 from dropnet.errors import exit_on_user_error
 from dropnet.methods import methods_of
@@ -85,9 +87,24 @@ def engine_module(wildcards):
 
 
 def experiment_settings(wildcards):
-    """All that decides the numbers of an experiment at a scale, but for seeds and metric."""
-    method = METHODS.get(getattr(wildcards, "method", None))
-    return configuration.settings(config, wildcards.scale, wildcards.experiment, method)
+    """All that decides the numbers of an experiment at a scale, but for seeds and metric.
+
+    Wildcards that fit none of its jobs, as in a path that somebody made up, are refused.
+    """
+    folder = getattr(wildcards, "method", None)
+    if hasattr(wildcards, "metric"):
+        folder = f"{wildcards.metric}_random_init"
+    seeds = getattr(wildcards, "seeds", None)
+    jobs = configuration.jobs(config, wildcards.scale, wildcards.experiment)
+    of_folder = [job for job in jobs if job.folder.name == (folder or "baseline")]
+    if seeds and seeds not in [job.seeds for job in of_folder]:
+        raise WorkflowError(
+            f"{wildcards.experiment} has no job of {folder or 'baseline'} with seeds {seeds} at"
+            f" scale {wildcards.scale}; allowed: its methods and blocks of seeds in config.yaml"
+        )
+    return configuration.settings(
+        config, wildcards.scale, wildcards.experiment, METHODS.get(folder)
+    )
 
 
 def split_file(wildcards):
@@ -124,6 +141,10 @@ def networks_of_all(wildcards):
 
 def networks_of_pruned(wildcards):
     """The same of the methods that decide what goes: not of those that take over another's masks."""
+    if "oracle" not in config["experiments"][wildcards.experiment]["methods"]:
+        raise WorkflowError(
+            f"{wildcards.experiment} has no oracle to compare with; allowed: add oracle to its methods"
+        )
     pruned = [m.name for m in all_methods(wildcards.experiment) if not m.random_init]
     return {name: networks_of_all(wildcards)[name] for name in pruned}
 
@@ -167,6 +188,11 @@ def figure_config(wildcards):
     return config["figures"][wildcards.figure]
 
 
+def overlaid(figure):
+    """Whether the paper's curves are drawn behind a figure."""
+    return config["overlay"] and configuration.is_of_paper(config, figure)
+
+
 def figure_methods(wildcards):
     """The names of a figure's curves, and the method of each."""
     return configuration.figure_methods(config, wildcards.figure)
@@ -192,6 +218,7 @@ def drawn_from(scale):
             ),
         }
         for figure in all_figures(scale)
+        if configuration.is_of_paper(config, figure)
     }
 
 

@@ -8,7 +8,7 @@ rule plot_figure:
         script=script_of("plot_figure"),
         code=code_of("plot_figure"),
         curve="results/{scale}/curves/{figure}.csv",
-        paper=lambda w: [reference("paper_curves.csv")] if config["overlay"] else [],
+        paper=lambda w: [reference("paper_curves.csv")] if overlaid(w.figure) else [],
     output:
         png=report(
             "figures/{scale}/{figure}.png",
