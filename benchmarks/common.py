@@ -9,7 +9,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -162,6 +162,14 @@ def serve(handlers: Mapping[str, Callable[..., Any]]) -> None:
         for line in sys.stdin:
             request = json.loads(line)
             print(json.dumps(handlers[request.pop("do")](**request)), file=replies, flush=True)
+
+
+def serve_timing(description: str, make: Callable[[str], Any], names: Iterable[str]) -> None:
+    """Parse `--data FILE`, make what answers from it, and serve its methods of these names."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--data", required=True)
+    timing = make(parser.parse_args().data)
+    serve({name: getattr(timing, name) for name in names})
 
 
 def arguments(description: str) -> argparse.Namespace:

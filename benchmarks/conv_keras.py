@@ -3,14 +3,13 @@
 Runs under a Python that has `tensorflow-cpu` and NumPy; nothing of the project is imported.
 """
 
-import argparse
 from collections.abc import Callable
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from common import serve, timed
+from common import serve_timing, timed
 from conv_common import ARCHITECTURES, BATCH_SIZE, CLASSES, load_images
 from keras_reference import Mask, compiled, feed_of
 
@@ -88,10 +87,7 @@ class Timing:
 def main() -> None:
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", required=True)
-    timing = Timing(parser.parse_args().data)
-    serve({name: getattr(timing, name) for name in ("settings", "epoch", "losses")})
+    serve_timing(__doc__, Timing, ("settings", "epoch", "losses"))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,10 @@
 """A plain PyTorch loop over one masked convolutional network of full size."""
 
-import argparse
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from common import LEARNING_RATE, serve, timed
+from common import LEARNING_RATE, serve_timing, timed
 from conv_common import BATCH_SIZE, CLASSES, FILTERS, load_images
 
 PRODUCT_SIZE = 2048
@@ -78,10 +76,7 @@ class Timing:
 
 def main() -> None:
     torch.set_num_threads(1)
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", required=True)
-    timing = Timing(parser.parse_args().data)
-    serve({name: getattr(timing, name) for name in ("settings", "epoch", "product")})
+    serve_timing(__doc__, Timing, ("settings", "epoch", "product"))
 
 
 if __name__ == "__main__":

@@ -1,13 +1,12 @@
 """The oracle as the authors' notebook has it: rebuild and evaluate a Keras model per candidate."""
 
-import argparse
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from common import serve, timed
+from common import serve_timing, timed
 from oracle_common import CLASSES, SIDE, WIDTHS, load_training, load_weights
 
 
@@ -63,10 +62,7 @@ class Timing:
 def main() -> None:
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", required=True)
-    timing = Timing(parser.parse_args().data)
-    serve({"load": timing.load, "losses": timing.losses})
+    serve_timing(__doc__, Timing, ("load", "losses"))
 
 
 if __name__ == "__main__":

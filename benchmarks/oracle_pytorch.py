@@ -1,12 +1,11 @@
 """The oracle in plain PyTorch: one batched pass over the training images for each candidate."""
 
-import argparse
 from typing import Any
 
 import torch
 from torch.nn import functional
 
-from common import serve, timed
+from common import serve_timing, timed
 from oracle_common import WIDTHS, load_training, load_weights
 
 BATCHES = {"A": (1000, 4000, 54000), "B": (100, 500)}  # tried, the fastest is taken
@@ -75,10 +74,7 @@ class Timing:
 
 def main() -> None:
     torch.set_num_threads(1)
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", required=True)
-    timing = Timing(parser.parse_args().data)
-    serve({name: getattr(timing, name) for name in ("load", "batches", "losses")})
+    serve_timing(__doc__, Timing, ("load", "batches", "losses"))
 
 
 if __name__ == "__main__":

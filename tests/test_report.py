@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from dropnet.claims import load
-from dropnet.judging import judge
+from dropnet.judging import VERDICTS, judge
 from dropnet.removable import COLUMNS
-from dropnet.reporting import VERDICTS, Picture, render
+from dropnet.reporting import Picture, render
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 NO_RUNS = pd.DataFrame(

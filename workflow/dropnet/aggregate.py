@@ -345,6 +345,12 @@ def combine(curves: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(ordered, ignore_index=True)[ACCURACY_COLUMNS]
 
 
+def rounded(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with its numbers rounded to `DIGITS` decimals."""
+    numbers = table.select_dtypes("number").columns
+    return table.assign(**{column: table[column].round(DIGITS) for column in numbers})
+
+
 def table_text(table: pd.DataFrame) -> str:
     """The table as CSV: floats in their shortest exact form, nan and inf by name, line feeds."""
     return table.to_csv(index=False, lineterminator="\n", na_rep="nan")

@@ -5,6 +5,9 @@ from typing import Any
 
 import pandas as pd
 
+from dropnet.code_files import WORKFLOW
+
+PAPER_CURVES = WORKFLOW / "reference" / "paper_curves.csv"
 KEYS = ["split", "method", "place"]
 COLUMNS = ["figure", "method", "ours", "paper", "mean", "largest", "at"]
 

@@ -291,6 +291,11 @@ def figure_methods(config: Config, figure: str) -> dict[str, Method]:
     return {name: run_of(name, experiment["prune_fraction"]) for name in names}
 
 
+def figure_runs(config: Config, figure: str) -> dict[str, str]:
+    """The same, with the methods' names: those of the runs."""
+    return {label: method.name for label, method in figure_methods(config, figure).items()}
+
+
 @dataclass(frozen=True)
 class Job:
     """One job that trains: a method, or the baseline, of an experiment for a block of seeds.
@@ -318,8 +323,9 @@ class Job:
 
 def jobs(config: Config, scale: str, experiment: str) -> Iterator[Job]:
     """Yield the training jobs of an experiment at a scale, the baseline's first."""
+    blocks = seed_blocks(config, scale, experiment)
     for method in [None, *methods_of(config["experiments"][experiment])]:
-        for seeds in seed_blocks(config, scale, experiment):
+        for seeds in blocks:
             yield Job(experiment, method, seeds)
 
 

@@ -12,19 +12,21 @@ are known; they bear out a statement if the whole interval of its effect is on t
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from dropnet.claims import Statement
+from dropnet.aggregate import rounded
+from dropnet.claims import Statement, titles
 
 REPLICATED, NOT_REPLICATED = "replicated", "not replicated"
 INCONCLUSIVE, NOT_RUN = "inconclusive", "not run"
+VERDICTS = (REPLICATED, NOT_REPLICATED, INCONCLUSIVE, NOT_RUN)
 BORNE_OUT, NOT_BORNE_OUT, UNDECIDED = "borne out", "not borne out", "undecided"
 LEVEL = 0.05  # of all tests, and of the intervals
 FEWEST_SEEDS = 3
-DIGITS = 6
 
 COLUMNS = (
     "claim",
@@ -280,9 +282,7 @@ def judge(
             }
         )
     _decide(rows, effects, {s.id: s for s in statements}, drawn)
-    table = pd.DataFrame(rows, columns=COLUMNS)
-    numbers = table.select_dtypes("number").columns
-    return table.assign(**{column: table[column].round(DIGITS) for column in numbers})
+    return rounded(pd.DataFrame(rows, columns=COLUMNS))
 
 
 def _decide(
@@ -339,3 +339,29 @@ def _corrected(p_values: Sequence[float]) -> list[float]:
     if not p_values:
         return []
     return [float(p) for p in stats.false_discovery_control(p_values, method="bh")]
+
+
+def by_claim(claims: pd.DataFrame) -> list[dict[str, Any]]:
+    """For each claim what it says, and how many of its statements have each verdict.
+
+    Args:
+        claims: as `judge` makes them.
+    """
+    says = titles()
+    return [
+        {
+            "id": claim,
+            "says": says[claim],
+            "counts": {verdict: int((rows["verdict"] == verdict).sum()) for verdict in VERDICTS},
+            "borne_out": int((rows["paper_verdict"] == BORNE_OUT).sum()),
+            "total": len(rows),
+        }
+        for claim, rows in claims.groupby("claim", sort=False)
+    ]
+
+
+def in_points(value: float, low: float, high: float) -> str:
+    """Return an effect and its interval as text, in points of accuracy; "" if there is none."""
+    if pd.isna(value):
+        return ""
+    return f"{100 * value:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"

@@ -8,13 +8,11 @@ import pandas as pd
 from dropnet import config as configuration
 from dropnet.aggregate import read_runs, table_text, write_table
 from dropnet.claims import load
-from dropnet.code_files import WORKFLOW
+from dropnet.comparison import PAPER_CURVES
 from dropnet.config import Config
 from dropnet.errors import UserError
 from dropnet.judging import Drawn, judge
 from dropnet.removable import tabulate
-
-PAPER_CURVES = WORKFLOW / "reference" / "paper_curves.csv"
 
 
 def derive(published: str | Path, config: Config) -> None:
@@ -57,10 +55,7 @@ def _verdicts(folder: Path, runs: pd.DataFrame, config: Config) -> pd.DataFrame:
     drawn = {
         name: Drawn(
             figure["experiment"],
-            {
-                label: method.name
-                for label, method in configuration.figure_methods(config, name).items()
-            },
+            configuration.figure_runs(config, name),
             configuration.reductions_of(record["settings"][figure["experiment"]]),
         )
         for name, figure in config["figures"].items()

@@ -227,7 +227,7 @@ def _tables(config: Config, jobs: Jobs, drawn_from: Mapping[str, Path]) -> tuple
             runs[runs["experiment"] == figure["experiment"]],
             name,
             figure["shows"],
-            {label: m.name for label, m in configuration.figure_methods(config, name).items()},
+            configuration.figure_runs(config, name),
             figure.get("stop_fraction", 0),
         )
         if path.read_text(encoding="utf-8") != table_text(of_figure):

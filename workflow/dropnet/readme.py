@@ -8,19 +8,15 @@ import pandas as pd
 
 from dropnet.aggregate import points, read_runs
 from dropnet.artifacts import write_text
-from dropnet.claims import titles
-from dropnet.code_files import WORKFLOW
-from dropnet.comparison import beside_paper
+from dropnet.comparison import PAPER_CURVES, beside_paper
 from dropnet.errors import UserError
-from dropnet.judging import BORNE_OUT, INCONCLUSIVE, NOT_REPLICATED, NOT_RUN, REPLICATED
+from dropnet.judging import NOT_REPLICATED, NOT_RUN, REPLICATED, VERDICTS, by_claim, in_points
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
-PAPER_CURVES = WORKFLOW / "reference" / "paper_curves.csv"
 METHODS = ("minimum", "minimum_layer")  # DropNet (Section 3.1 of the paper)
 TARGETS = (0.5, 0.2, 0.1)  # fractions remaining
 NONE = "-"
 MARGIN = 0.01  # of accuracy, of those in removable.csv
-VERDICTS = (REPLICATED, NOT_REPLICATED, INCONCLUSIVE, NOT_RUN)
 
 
 def update(readme: str | Path, published: str | Path) -> None:
@@ -98,7 +94,6 @@ def _verdicts(path: Path) -> list[str]:
     run = claims[claims["verdict"] != NOT_RUN]
     if not run["verdict"].isin([REPLICATED, NOT_REPLICATED]).any():
         return []
-    says = titles()
     lines = [
         "Verdicts on the paper's claims, by statements (all of them, with effects and intervals:"
         f" [claims.csv]({path.parent.parent.name}/{path.parent.name}/{path.name})):",
@@ -106,16 +101,16 @@ def _verdicts(path: Path) -> list[str]:
         f"| claim | {' | '.join(VERDICTS)} | borne out by the paper's own figures |",
         f"|{' --- |' * (len(VERDICTS) + 2)}",
     ]
-    for claim, rows in claims.groupby("claim", sort=False):
-        counts = " | ".join(str((rows["verdict"] == verdict).sum()) for verdict in VERDICTS)
-        borne_out = (rows["paper_verdict"] == BORNE_OUT).sum()
-        lines.append(f"| {claim}: {says[claim]} | {counts} | {borne_out} of {len(rows)} |")
+    for claim in by_claim(claims):
+        counts = " | ".join(map(str, claim["counts"].values()))
+        borne_out = f"{claim['borne_out']} of {claim['total']}"
+        lines.append(f"| {claim['id']}: {claim['says']} | {counts} | {borne_out} |")
     failed = run[run["verdict"] == NOT_REPLICATED]
     lines += ["", "What did not replicate, with the effect in points of accuracy:", ""]
     for row in failed.itertuples():
         lines.append(
-            f"* {row.statement}, {row.figure}: {row.words}. Ours {100 * row.effect:+.1f}"
-            f" ({100 * row.ci_low:+.1f} to {100 * row.ci_high:+.1f}), the paper's figure"
+            f"* {row.statement}, {row.figure}: {row.words}. Ours"
+            f" {in_points(row.effect, row.ci_low, row.ci_high)}, the paper's figure"
             f" {100 * row.paper_effect:+.1f}."
         )
     return [*lines, ""]

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from dropnet.aggregate import rounded
+
 MARGINS = (0.005, 0.01, 0.02)  # of accuracy
-DIGITS = 6
 COLUMNS = (
     "experiment",
     "method",
@@ -89,9 +90,7 @@ def tabulate(runs: pd.DataFrame, sizes: pd.DataFrame, methods: Sequence[str]) ->
                     **_sizes(of_method, cycle),
                 }
             )
-    table = pd.DataFrame(rows, columns=COLUMNS)
-    numbers = table.select_dtypes("number").columns
-    return table.assign(**{column: table[column].round(DIGITS) for column in numbers})
+    return rounded(pd.DataFrame(rows, columns=COLUMNS))
 
 
 def _interval(fractions: np.ndarray, losses: np.ndarray, margin: float) -> Mapping[str, float]:

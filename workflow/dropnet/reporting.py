@@ -12,13 +12,11 @@ import jinja2
 import pandas as pd
 from PIL import Image
 
-from dropnet.claims import titles
 from dropnet.code_files import WORKFLOW
-from dropnet.judging import BORNE_OUT, INCONCLUSIVE, NOT_REPLICATED, NOT_RUN, REPLICATED
+from dropnet.judging import VERDICTS, by_claim, in_points
 from dropnet.provenance import git_state
 
 TEMPLATES = WORKFLOW / "report"
-VERDICTS = (REPLICATED, NOT_REPLICATED, INCONCLUSIVE, NOT_RUN)
 PICTURE_WIDTH = 1380  # pixels: twice those of the page, for screens of high density
 COLOURS = 64  # of a picture; more are not told apart
 
@@ -69,14 +67,15 @@ def render(
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+    statements = [_statement(row) for row in claims.to_dict("records")]
     jobs = [_job(Path(path)) for path in provenance]
     return environment.get_template("report.html.j2").render(
         scale=scale,
         note=note,
         reduced=sum(bool(picture.reductions) for picture in pictures),
         verdicts=VERDICTS,
-        claims=_by_claim(claims),
-        statements=[_statement(row) for row in claims.to_dict("records")],
+        claims=by_claim(claims),
+        statements=statements,
         removable=removable.to_dict("records"),
         overview=embedded(overview),
         names={picture.name for picture in pictures},
@@ -84,10 +83,7 @@ def render(
             {
                 **vars(picture),
                 "image": embedded(picture.file),
-                "statements": [
-                    _statement(row)
-                    for row in claims[claims["figure"] == picture.name].to_dict("records")
-                ],
+                "statements": [s for s in statements if s["figure"] == picture.name],
             }
             for picture in pictures
         ],
@@ -108,36 +104,15 @@ def embedded(path: str | Path) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def _by_claim(claims: pd.DataFrame) -> list[dict[str, Any]]:
-    """For each claim what it says, and how many statements have each verdict."""
-    says = titles()
-    return [
-        {
-            "id": claim,
-            "says": says[claim],
-            "counts": {verdict: int((rows["verdict"] == verdict).sum()) for verdict in VERDICTS},
-            "borne_out": int((rows["paper_verdict"] == BORNE_OUT).sum()),
-            "total": len(rows),
-        }
-        for claim, rows in claims.groupby("claim", sort=False)
-    ]
-
-
 def _statement(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row of claims.csv with its numbers as text, in points of accuracy."""
     return {
         **row,
         # what is reduced stands on the face of the figure
         "reason": row["reason"].split(":")[0] if isinstance(row["reason"], str) else "",
-        "ours": _interval(row["effect"], row["ci_low"], row["ci_high"]),
-        "papers": _interval(row["paper_effect"], row["paper_low"], row["paper_high"]),
+        "ours": in_points(row["effect"], row["ci_low"], row["ci_high"]),
+        "papers": in_points(row["paper_effect"], row["paper_low"], row["paper_high"]),
     }
-
-
-def _interval(value: float, low: float, high: float) -> str:
-    if pd.isna(value):
-        return ""
-    return f"{100 * value:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
 
 
 def _job(path: Path) -> dict[str, Any]:

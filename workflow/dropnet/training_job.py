@@ -13,11 +13,16 @@ from dropnet.artifacts import write_json
 from dropnet.code_files import code_sums
 from dropnet.finished import FinishedCycles
 from dropnet.models import engine_of, layers_of
+from dropnet.networks import Cycle
 from dropnet.provenance import collect, versions
 from dropnet.settings import Settings
+from dropnet.store import save_cycles
+from dropnet.tables import write_runs
 from dropnet.training.data import load_task
 from dropnet.training.device import find_device, name_of
 from dropnet.training.task import BaseTask
+
+BASELINE = "baseline"  # the name of the job that no method has
 
 
 def arguments(description: str, files: Sequence[str]) -> argparse.ArgumentParser:
@@ -53,7 +58,7 @@ class TrainingJob:
             args: of `arguments`.
             inputs: files that it reads beside the data set and its split.
             modules: that it imports by name, beside the engine.
-            about: what else decides its numbers, e.g. the method and the seeds; JSON.
+            about: what else decides its numbers: the seeds, and the method if it has one; JSON.
         """
         torch.set_num_threads(1)
         self._args, self._about = args, about
@@ -76,7 +81,23 @@ class TrainingJob:
         args = self._args
         return load_task(args.settings, args.dataset, args.split, self._device)
 
-    def write_provenance(self) -> None:
+    @property
+    def name(self) -> str:
+        """Of the job, for its log."""
+        seeds = self._about["seeds"]
+        return f"{self._args.settings.experiment} {self._method}, seeds {seeds[0]}-{seeds[-1]}"
+
+    @property
+    def _method(self) -> str:
+        return self._about.get("method", BASELINE)
+
+    def write(self, cycles: Sequence[Cycle]) -> None:
+        """Write the networks of all cycles, the provenance and, last, the table."""
+        save_cycles(self._args.networks, cycles)
+        self._write_provenance()
+        write_runs(self._args.runs, self._args.settings, self._method, cycles)
+
+    def _write_provenance(self) -> None:
         """Write it, with the seconds that each cycle took, interrupted attempts included."""
         seconds: Mapping[int, float] = self.finished.seconds
         write_json(

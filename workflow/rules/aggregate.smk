@@ -70,9 +70,7 @@ rule aggregate_curve:
     threads: 1
     params:
         shows=lambda w: figure_config(w)["shows"],
-        methods=lambda w: json.dumps(
-            {label: method.name for label, method in figure_methods(w).items()}
-        ),
+        methods=lambda w: json.dumps(configuration.figure_runs(config, w.figure)),
         stop_fraction=lambda w: figure_config(w).get("stop_fraction", 0),
     message:
         "Aggregate the curves of {wildcards.figure} (scale {wildcards.scale})"

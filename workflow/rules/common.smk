@@ -203,12 +203,7 @@ def drawn_from(scale):
     return {
         figure: {
             "experiment": config["figures"][figure]["experiment"],
-            "methods": {
-                label: method.name
-                for label, method in configuration.figure_methods(
-                    config, figure
-                ).items()
-            },
+            "methods": configuration.figure_runs(config, figure),
             # fewer seeds make an interval wider; anything else would judge another experiment
             "reductions": configuration.reductions(
                 config,

@@ -4,8 +4,7 @@ from dropnet.errors import exit_on_user_error
 from dropnet.methods import parse
 from dropnet.metrics import METRICS
 from dropnet.run import prune
-from dropnet.store import load_cycles, load_initial_weights, save_cycles
-from dropnet.tables import write_runs
+from dropnet.store import load_cycles, load_initial_weights
 from dropnet.training_job import TrainingJob, arguments
 
 
@@ -27,12 +26,10 @@ def main() -> None:
         load_initial_weights(args.initial, seeds),
         unpruned,
         job.finished,
-        f"{args.settings.experiment} {args.method}, seeds {seeds[0]}-{seeds[-1]}",
+        job.name,
     )
 
-    save_cycles(args.networks, cycles)
-    job.write_provenance()
-    write_runs(args.runs, args.settings, args.method, cycles)
+    job.write(cycles)
 
 
 if __name__ == "__main__":

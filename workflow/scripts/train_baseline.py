@@ -2,8 +2,7 @@
 
 from dropnet.baseline import train_unpruned
 from dropnet.errors import exit_on_user_error
-from dropnet.store import save_cycles, save_initial_weights
-from dropnet.tables import write_runs
+from dropnet.store import save_initial_weights
 from dropnet.training_job import TrainingJob, arguments
 
 
@@ -16,13 +15,10 @@ def main() -> None:
     seeds = list(range(first, last + 1))
 
     job = TrainingJob(__file__, args, seeds=seeds)
-    name = f"{args.settings.experiment} baseline, seeds {args.seeds}"
-    initial, cycle = train_unpruned(args.settings, seeds, job.task(), name, job.finished)
+    initial, cycle = train_unpruned(args.settings, seeds, job.task(), job.name, job.finished)
 
     save_initial_weights(args.initial, seeds, initial)
-    save_cycles(args.networks, [cycle])
-    job.write_provenance()
-    write_runs(args.runs, args.settings, "baseline", [cycle])
+    job.write([cycle])
 
 
 if __name__ == "__main__":

@@ -2,8 +2,7 @@
 
 from dropnet.errors import exit_on_user_error
 from dropnet.run import retrain
-from dropnet.store import load_cycles, save_cycles
-from dropnet.tables import write_runs
+from dropnet.store import load_cycles
 from dropnet.training_job import TrainingJob, arguments
 
 
@@ -16,12 +15,9 @@ def main() -> None:
     pruned, _ = load_cycles(args.pruned)
     seeds = [network.seed for network in pruned[0].networks]
     job = TrainingJob(__file__, args, [args.pruned], method=args.method, seeds=seeds)
-    name = f"{args.settings.experiment} {args.method}, seeds {seeds[0]}-{seeds[-1]}"
-    cycles = retrain(args.settings, job.task, pruned, job.finished, name)
+    cycles = retrain(args.settings, job.task, pruned, job.finished, job.name)
 
-    save_cycles(args.networks, cycles)
-    job.write_provenance()
-    write_runs(args.runs, args.settings, args.method, cycles)
+    job.write(cycles)
 
 
 if __name__ == "__main__":
