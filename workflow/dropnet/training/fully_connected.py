@@ -18,6 +18,7 @@ of unequal widths are padded with nodes whose weights are zero, and which theref
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -74,7 +75,6 @@ class Task(BaseTask):
         train: the training split; its order is the order of the batches in every epoch.
         validation: the validation split.
         test: the test set.
-        blocks: the training split cut into blocks of batches of the same size.
     """
 
     def __init__(self, train: Split, validation: Split, test: Split, *args: Any, **kw: Any) -> None:
@@ -89,22 +89,26 @@ class Task(BaseTask):
                 " allowed: none"
             )
         self.classes = self.layers[-1].nodes
-        use = (train[0].flatten(1) > 0).sum(0)
+        use = sum((images > 0).sum(0) for images in train[0].flatten(1).split(CHUNK))
         self.pixel_order = use.argsort(descending=True, stable=True).to(self.device)
         self.train = self._prepare(*train)
         self.validation = self._prepare(*validation)
         self.test = self._prepare(*test)
-        self.blocks = self._cut(self.batch_size)
 
     def _prepare(self, images: torch.Tensor, labels: torch.Tensor) -> Samples:
-        pixels = images.to(self.device).flatten(1)[:, self.pixel_order]
-        inputs = pixels.new_ones(len(pixels), 1 + pixels.shape[1], dtype=self.dtype)
-        inputs[:, 1:] = pixels
-        inputs[:, 1:] /= 255
+        inputs = torch.ones(len(images), 1 + self.inputs, dtype=self.dtype, device=self.device)
+        for pixels, rows in zip(images.split(CHUNK), inputs.split(CHUNK), strict=True):
+            rows[:, 1:] = pixels.to(self.device).flatten(1)[:, self.pixel_order]
+            rows[:, 1:] /= 255
         return Samples(inputs, labels.to(self.device).long())
 
-    def _cut(self, batch_size: int) -> list[Block]:
-        """Cut the training split into blocks; the last, partial batch is a block of its own."""
+    @cached_property
+    def blocks(self) -> list[Block]:
+        """Blocks of batches; the last, partial batch is one of its own.
+
+        They are made when training begins: evaluation and the oracle need no Gram matrices.
+        """
+        batch_size = self.batch_size
         samples = len(self.train.labels)
         whole = samples - samples % batch_size
         step = max(1, min(BLOCK, BLOCK_SAMPLES // batch_size)) * batch_size
