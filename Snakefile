@@ -41,4 +41,4 @@ rule figures:
 
 
 onsuccess:
-    status.remove_kept_cycles("results")
+    status.tidy("results", "figures")

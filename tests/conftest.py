@@ -1,4 +1,4 @@
-"""What the tests share: small image data and random networks."""
+"""What the tests share: small image data, random networks, and a project that has run."""
 
 import pytest
 import torch
@@ -8,6 +8,7 @@ from dropnet.models import fully_connected, masked_widths
 from dropnet.structure import steps_of
 from dropnet.training.engines import make_task as make_task_of
 from dropnet.weights import initial_weights
+from project import copy_project, snakemake
 
 torch.set_num_threads(1)
 
@@ -63,3 +64,12 @@ def make_network():
         return weights, masks, steps_of(layers, image_shape, masks)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory):
+    """A project whose figures are all made, undisturbed."""
+    folder = copy_project(tmp_path_factory.mktemp("end_to_end") / "project")
+    run = snakemake(folder)
+    assert run.returncode == 0, run.stdout
+    return folder

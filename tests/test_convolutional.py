@@ -176,7 +176,7 @@ def test_every_tensor_of_a_step_is_on_the_device(model):
         splits = [make_images(40, seed) for seed in range(3)]
         layers = MODELS["FC"]([6, 5], 10)
         with pytest.raises(RuntimeError, match="meta"):  # blocks are cut by what the images hold
-            make_task(*splits, layers, 16, 0.1, device="meta")
+            make_task(*splits, layers, 16, 0.1, device="meta").blocks  # noqa: B018
         return
     task, _ = small_task(model, device="meta")
     network = full_stack(task).networks[0]
@@ -196,10 +196,23 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch):
         find_device("cuda")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert find_device("auto") == torch.device("cuda")
     assert find_device("cuda:1") == torch.device("cuda:1")
     with pytest.raises(UserError, match=r"'cuda:2' is not there.*allowed: auto, cpu, cuda:0, cud"):
         find_device("cuda:2")
+
+
+def test_jobs_side_by_side_take_a_gpu_each(monkeypatch, tmp_path):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("dropnet.training.device._held", held := [])
+    assert find_device("auto") == torch.device("cuda:0")
+    assert find_device("auto") == torch.device("cuda:1")
+    assert find_device("auto") == torch.device("cuda:0")  # all are taken
+    held.pop().close()
+    assert find_device("auto") == torch.device("cuda:1")  # it was let go of
+    for file in held:
+        file.close()
 
 
 # --- empty layers, whatever is left of the others ------------------------------------------------

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from dropnet.errors import UserError
 
 if TYPE_CHECKING:
     import torch
+
+TEMPORARY = ".*.tmp"  # what files are called while they are written
 
 
 @contextmanager
@@ -55,11 +58,18 @@ def save_tensors(
     path: str | Path, tensors: Mapping[str, "torch.Tensor"], record: Any = None
 ) -> None:
     """Write named tensors, and a JSON `record` beside them, to one safetensors file, atomically."""
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     contiguous = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
     with atomic_path(path) as temporary:
-        save_file(contiguous, temporary, metadata={"record": json.dumps(record)})
+        try:
+            save_file(contiguous, temporary, metadata={"record": json.dumps(record)})
+        except SafetensorError as error:  # "... (os error 28)": what the machine said, as words
+            number = re.search(r"os error (\d+)", str(error))
+            if number is None:
+                raise
+            raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from None
 
 
 def load_tensors(

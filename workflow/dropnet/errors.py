@@ -1,5 +1,6 @@
 """One way to tell a user what is wrong: a single line, without a traceback."""
 
+import errno
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -10,21 +11,59 @@ class UserError(Exception):
     """A mistake that the user can mend; its message is one line: what, where, what is allowed."""
 
 
+GO_ON = "then start again: finished cycles are kept"
+#: What the machine may refuse, and what to do about it; any other OSError is a mistake of ours.
+REMEDIES = {
+    errno.ENOSPC: f"free some space on that disk, {GO_ON}",
+    errno.EDQUOT: f"free some of your space on that disk, {GO_ON}",
+    errno.EFBIG: f"raise the limit on the size of files (ulimit -f), {GO_ON}",
+    errno.EROFS: f"make that folder writable, or work in a copy elsewhere, {GO_ON}",
+    errno.EACCES: f"give this user the right to it, {GO_ON}",
+    errno.EPERM: f"give this user the right to it, {GO_ON}",
+    errno.EMFILE: f"raise the number of open files (ulimit -n), {GO_ON}",
+    errno.EIO: f"check that disk, {GO_ON}",
+    errno.ESTALE: f"mount that disk again, {GO_ON}",
+}
+MEMORY = (
+    "not enough memory; give the job more (mem_mb of the profile, ulimit -v), or use fewer cores,"
+    f" {GO_ON}"
+)
+
+
 @contextmanager
 def exit_on_user_error() -> Iterator[None]:
     """Turn a `UserError` into one line on standard error and exit status 1.
 
-    An interruption (Ctrl-C) ends in one line as well, with the status 130 that shells give it.
+    What the machine refuses (space, rights, memory) ends in one line as well, which says what to
+    do, and so does an interruption (Ctrl-C), with the status 130 that shells give it.
     """
     try:
         yield
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from here", file=sys.stderr, flush=True)
         raise SystemExit(130) from None
-    except UserError as error:
-        line = " ".join(str(error).split())
-        print(f"error: {line}", file=sys.stderr, flush=True)
+    except (UserError, OSError, MemoryError, RuntimeError) as error:
+        line = str(error) if isinstance(error, UserError) else of_the_machine(error)
+        if line is None:
+            raise
+        print(f"error: {' '.join(line.split())}", file=sys.stderr, flush=True)
         raise SystemExit(1) from None
+
+
+def of_the_machine(error: Exception) -> str | None:
+    """Say what the machine refused, and what to do; None if the error is not of that kind."""
+    if isinstance(error, OSError) and error.errno in REMEDIES:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}; {REMEDIES[error.errno]}"
+    out_of_memory = isinstance(error, MemoryError) or (
+        # torch's own, on a processor and on a GPU
+        isinstance(error, OSError | RuntimeError)
+        and any(
+            words in str(error)
+            for words in ("t allocate memory", "out of memory", "not enough memory")
+        )
+    )
+    return MEMORY if out_of_memory else None
 
 
 def nearest(name: object, allowed: Iterable[object]) -> str:

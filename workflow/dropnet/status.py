@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dropnet import config as configuration
+from dropnet.artifacts import TEMPORARY
 from dropnet.metrics import METRICS
 from dropnet.models import layers_of, masked_widths
 from dropnet.schedule import remaining_counts
@@ -64,8 +65,15 @@ def _cycles(config: dict[str, Any], scale: str, job: configuration.Job) -> int:
     return len(counts) if job.method.random_init else len(counts) - 1
 
 
-def remove_kept_cycles(results: str | Path) -> None:
-    """Remove the single cycles of runs that are complete; their networks are in one file by now."""
+def tidy(results: str | Path, figures: str | Path) -> None:
+    """Remove what only interrupted runs need, or leave behind; for when no job is running.
+
+    That is the single cycles of runs that are complete, as their networks are in one file by now,
+    and the temporary files of processes that were killed while they wrote.
+    """
     for folder in Path(results).glob("*/*/*/cycles_*"):
         if (folder.parent / f"{folder.name.replace('cycles_', 'runs_')}.csv").exists():
             shutil.rmtree(folder)
+    for top in (results, figures):
+        for temporary in Path(top).rglob(TEMPORARY):
+            temporary.unlink(missing_ok=True)

@@ -1,19 +1,29 @@
 """Where networks are trained."""
 
+import fcntl
+import os
+import tempfile
+from pathlib import Path
+
 import torch
 
 from dropnet.errors import UserError
 
+_held = []  # the lock of the GPU that this process has taken; it ends with the process
+
 
 def find_device(wanted: str) -> torch.device:
     """Return the device for `auto`, `cpu`, `cuda` or `cuda:N`, and make its results repeatable.
+
+    `auto` takes a GPU that no other job of this user on this machine has taken, the first one if
+    all are.
 
     Raises:
         UserError: if a GPU is asked for that is not there.
     """
     present = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if wanted == "auto":
-        wanted = "cuda" if present else "cpu"
+        wanted = f"cuda:{_free_gpu(present)}" if present else "cpu"
     device = torch.device(wanted)
     if device.type == "cuda":
         if (device.index or 0) >= present:
@@ -26,6 +36,22 @@ def find_device(wanted: str) -> torch.device:
         torch.backends.cudnn.benchmark = False
         torch.backends.cudnn.allow_tf32 = False  # float32 means float32
     return device
+
+
+def _free_gpu(count: int) -> int:
+    """Take the first GPU that is free, so that jobs side by side have one each."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "all").replace("/", "_")
+    for number in range(count):
+        name = f"dropnet-{os.getuid()}-gpus-{visible}-{number}.lock"
+        file = (Path(tempfile.gettempdir()) / name).open("a")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            continue
+        _held.append(file)
+        return number
+    return 0
 
 
 def name_of(device: torch.device) -> str:

@@ -1,0 +1,132 @@
+"""SIGKILL at random moments, of jobs, of Snakemake, of both: as if nothing had happened."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from project import copy_project, environment, snakemake, tables
+
+KILLS = 25
+LONGEST = 7.0  # seconds between two kills; Snakemake and a job need about three to start
+
+
+class Run:
+    """A run of the workflow that can be killed in parts and started again."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.process = None
+
+    def start(self):
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "snakemake", "--cores", "2"],
+            cwd=self.folder,
+            env=environment(),
+            start_new_session=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def ended(self):
+        return self.process is None or self.process.poll() is not None
+
+    def jobs(self):
+        """The processes that run this project's scripts, left-over ones included."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            try:
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+                here = os.path.samefile(entry / "cwd", self.folder)
+            except (OSError, ValueError):  # it has ended, or is nobody's
+                continue
+            if here and len(words) > 1 and words[1].startswith(b"workflow/scripts/"):
+                found.append(int(entry.name))
+        return found
+
+    def kill_jobs(self):
+        for job in self.jobs():
+            kill(job)
+
+    def kill_snakemake(self):
+        kill(self.process.pid)
+        self.process.communicate()
+
+
+def kill(process):
+    with suppress(ProcessLookupError):  # it was faster
+        os.kill(process, signal.SIGKILL)
+
+
+class Cycles:
+    """Which file each finished cycle is in: one that was trained again would be another file."""
+
+    def __init__(self):
+        self.files = {}
+
+    def check(self, folder):
+        for path in folder.glob("results/*/*/*/cycles_*/cycle*.safetensors"):
+            try:
+                status = path.stat()
+            except FileNotFoundError:  # the run has succeeded
+                continue
+            identity = (status.st_ino, status.st_mtime_ns)
+            assert self.files.setdefault(path, identity) == identity, f"{path} was trained twice"
+
+
+def names(folder):
+    """The files of a run, but for Snakemake's own."""
+    return {
+        str(path.relative_to(folder))
+        for part in ("results", "figures")
+        for path in (folder / part).rglob("*")
+        if path.is_file()
+    }
+
+
+def test_killed_25_times_at_random_moments(project, tmp_path):
+    dice = random.Random(6)
+    expected = tables(project)
+    run, cycles, kills, complete, locked = None, None, 0, 0, 0
+    while kills < KILLS:
+        if run is None:
+            run, cycles = Run(copy_project(tmp_path / f"run{complete}")), Cycles()
+        if run.ended():
+            if not locked and kills:  # a killed Snakemake leaves its lock, and says what to do
+                refused = snakemake(run.folder)
+                locked += "--unlock" in refused.stdout and refused.returncode != 0
+            snakemake(run.folder, "--unlock")
+            run.start()
+        time.sleep(dice.uniform(0.5, LONGEST))
+        cycles.check(run.folder)
+        if run.ended():
+            output = run.process.communicate()[0]
+            if run.process.returncode == 0:
+                assert tables(run.folder) == expected
+                complete, run = complete + 1, None
+            else:  # a job was killed, and the others have ended: the next start goes on
+                assert "Traceback" not in output, output
+            continue
+        victim = dice.choice(["jobs", "snakemake", "both"])
+        kills += 1
+        if victim != "jobs":
+            run.kill_snakemake()
+        if victim != "snakemake":
+            run.kill_jobs()
+    if run is not None:
+        while run.jobs() and run.ended():
+            time.sleep(0.1)  # left over from a Snakemake that was killed
+        run.kill_snakemake()
+        run.kill_jobs()
+        snakemake(run.folder, "--unlock")
+        last = snakemake(run.folder)
+        assert last.returncode == 0, last.stdout
+        cycles.check(run.folder)
+        assert tables(run.folder) == expected
+        assert names(run.folder) == names(project)
+    assert locked
