@@ -43,8 +43,9 @@ from dropnet.settings import Settings  # noqa: E402
 from oracle_parts import measure_oracle, print_oracle  # noqa: E402
 from processes import REPOSITORY, Process, run  # noqa: E402
 from report import announce, cpu_per_wall, print_table, show, spread, tell, walls  # noqa: E402
+from workflow_parts import measure_workflow, print_workflow  # noqa: E402
 
-PARTS = ("speed", "step", "memory", "parity", "conv", "oracle")
+PARTS = ("speed", "step", "memory", "parity", "conv", "oracle", "workflow")
 SIDES = ("ours", "keras", "pytorch")
 DATA = REPOSITORY / "results/data"
 DATASET, SPLIT = "MNIST.safetensors", "MNIST_split_all.safetensors"
@@ -460,6 +461,7 @@ MEASURES: dict[str, tuple[Callable[[Bench], Any], Callable[[Any], None]]] = {
     "parity": (measure_parity, print_parity),
     "conv": (measure_conv, print_conv),
     "oracle": (measure_oracle, print_oracle),
+    "workflow": (measure_workflow, print_workflow),
 }
 
 
@@ -507,8 +509,10 @@ def refuse_impossible(options: argparse.Namespace) -> None:
             f"no Keras at {options.keras_python}: make a venv with tensorflow-cpu there, give "
             "another with --keras-python, or leave it out with --sides ours,pytorch"
         )
-    if {"step", "memory", "conv", "oracle"} & set(options.only) and "ours" not in options.sides:
-        raise UserError("--only step, memory, conv or oracle needs ours, which --sides leaves out")
+    alone = ("step", "memory", "conv", "oracle", "workflow")
+    if set(alone) & set(options.only) and "ours" not in options.sides:
+        listed = f"{', '.join(alone[:-1])} or {alone[-1]}"
+        raise UserError(f"--only {listed} needs ours, which --sides leaves out")
     if "parity" in options.only and len(set(options.sides)) < 2:
         raise UserError("--only parity needs two sides to compare, e.g. --sides ours,keras")
     if options.core not in os.sched_getaffinity(0):

@@ -250,7 +250,7 @@ def test_a_run_from_end_to_end(data, tmp_path):
     ("arguments", "message"),
     [
         (("--keras-python", "nowhere/python"), "no Keras at nowhere/python"),
-        (("--sides", "pytorch"), "--only step, memory, conv or oracle needs ours"),
+        (("--sides", "pytorch"), "--only step, memory, conv, oracle or workflow needs ours"),
         (("--sides", "pytorch", "--only", "parity"), "needs two sides"),
         (("--sides", "ours,pytorch", "--core", "999"), "--core 999 is not available"),
         (("--sides", "ours,pytorch", "--rounds", "0"), "--rounds 0: must be 1 or more"),

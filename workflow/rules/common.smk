@@ -5,6 +5,7 @@ import json
 import os
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
 WORKFLOW = Path(workflow.basedir) / "workflow"
@@ -70,7 +71,8 @@ def script_of(rule_name):
     return os.path.relpath(WORKFLOW / "scripts" / f"{rule_name}.py")
 
 
-def code_of(rule_name, modules=()):
+@cache  # reading hundreds of files for each of a thousand jobs would take a minute
+def code_of(rule_name, *modules):
     """The package's files that the script of a rule depends on; an edit of one reruns the rule."""
     files = code_files.code_of(script_of(rule_name), modules)
     return [os.path.relpath(file) for file in files]
@@ -94,17 +96,24 @@ def experiment_settings(wildcards):
     folder = getattr(wildcards, "method", None)
     if hasattr(wildcards, "metric"):
         folder = f"{wildcards.metric}_random_init"
+    folder = folder or "baseline"
     seeds = getattr(wildcards, "seeds", None)
-    jobs = configuration.jobs(config, wildcards.scale, wildcards.experiment)
-    of_folder = [job for job in jobs if job.folder.name == (folder or "baseline")]
-    if seeds and seeds not in [job.seeds for job in of_folder]:
+    scale, experiment = wildcards.scale, wildcards.experiment
+    if seeds and seeds not in blocks_of_seeds(scale, experiment).get(folder, []):
         raise WorkflowError(
-            f"{wildcards.experiment} has no job of {folder or 'baseline'} with seeds {seeds} at"
-            f" scale {wildcards.scale}; allowed: its methods and blocks of seeds in config.yaml"
+            f"{experiment} has no job of {folder} with seeds {seeds} at scale {scale}; allowed:"
+            " its methods and blocks of seeds in config.yaml"
         )
-    return configuration.settings(
-        config, wildcards.scale, wildcards.experiment, METHODS.get(folder)
-    )
+    return configuration.settings(config, scale, experiment, METHODS.get(folder))
+
+
+@cache
+def blocks_of_seeds(scale, experiment):
+    """The blocks of seeds of each job of an experiment, by the job's folder."""
+    blocks = {}
+    for job in configuration.jobs(config, scale, experiment):
+        blocks.setdefault(job.folder.name, []).append(job.seeds)
+    return blocks
 
 
 def split_file(wildcards):

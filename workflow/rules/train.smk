@@ -12,7 +12,7 @@
 rule train_baseline:
     input:
         script=script_of("train_baseline"),
-        code=lambda w: code_of("train_baseline", [engine_module(w)]),
+        code=lambda w: code_of("train_baseline", engine_module(w)),
         dataset=lambda w: f"results/data/{experiment_settings(w).dataset}.safetensors",
         split=split_file,
     output:
@@ -46,7 +46,8 @@ rule prune_network:
         script=script_of("prune_network"),
         code=lambda w: code_of(
             "prune_network",
-            [engine_module(w), METRICS[METHODS[w.method].metric].module],
+            engine_module(w),
+            METRICS[METHODS[w.method].metric].module,
         ),
         dataset=lambda w: f"results/data/{experiment_settings(w).dataset}.safetensors",
         split=split_file,
@@ -81,7 +82,7 @@ rule prune_network:
 rule train_random_init:
     input:
         script=script_of("train_random_init"),
-        code=lambda w: code_of("train_random_init", [engine_module(w)]),
+        code=lambda w: code_of("train_random_init", engine_module(w)),
         dataset=lambda w: f"results/data/{experiment_settings(w).dataset}.safetensors",
         split=split_file,
         pruned="results/{scale}/{experiment}/{metric}/networks_seeds{seeds}.safetensors",
