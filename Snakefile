@@ -41,4 +41,4 @@ rule figures:
 
 
 onsuccess:
-    status.tidy("results", "figures")
+    workspace.tidy("results", "figures")

@@ -8,22 +8,34 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dropnet.code_files import checksum
 
 PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn", "safetensors", "pandas", "matplotlib")
 
 
+class Moment(NamedTuple):
+    """A moment on two clocks: the one that says the date, and one that nobody can change."""
+
+    date: float
+    monotonic: float
+
+    @classmethod
+    def now(cls) -> "Moment":
+        """Read both."""
+        return cls(time.time(), time.monotonic())
+
+
 def collect(
-    settings: dict[str, Any], inputs: Iterable[str | Path], started: float, device: str = "cpu"
+    settings: dict[str, Any], inputs: Iterable[str | Path], started: Moment, device: str = "cpu"
 ) -> dict[str, Any]:
     """Return the provenance of an artifact, ready to be written as JSON.
 
     Args:
         settings: all that was configured, resolved.
         inputs: files that were read; their SHA-256 are recorded.
-        started: `time.time()` of the start of the job.
+        started: when the job was.
         device: where it ran, "cpu" or the name of a GPU.
     """
     return {
@@ -33,8 +45,8 @@ def collect(
         "versions": versions(),
         "device": device,
         "cpu": cpu_model(),
-        "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
-        "wall_seconds": round(time.time() - started, 1),
+        "started": datetime.fromtimestamp(started.date, UTC).isoformat(timespec="seconds"),
+        "wall_seconds": round(time.monotonic() - started.monotonic, 1),
     }
 
 

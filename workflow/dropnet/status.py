@@ -1,13 +1,11 @@
 """How far a run is, read from the files that it has left so far."""
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dropnet import config as configuration
-from dropnet.artifacts import TEMPORARY
 from dropnet.metrics import METRICS
 from dropnet.models import layers_of, masked_widths
 from dropnet.schedule import remaining_counts
@@ -63,17 +61,3 @@ def _cycles(config: dict[str, Any], scale: str, job: configuration.Job) -> int:
         METRICS[job.method.metric].per_layer,
     )
     return len(counts) if job.method.random_init else len(counts) - 1
-
-
-def tidy(results: str | Path, figures: str | Path) -> None:
-    """Remove what only interrupted runs need, or leave behind; for when no job is running.
-
-    That is the single cycles of runs that are complete, as their networks are in one file by now,
-    and the temporary files of processes that were killed while they wrote.
-    """
-    for folder in Path(results).glob("*/*/*/cycles_*"):
-        if (folder.parent / f"{folder.name.replace('cycles_', 'runs_')}.csv").exists():
-            shutil.rmtree(folder)
-    for top in (results, figures):
-        for temporary in Path(top).rglob(TEMPORARY):
-            temporary.unlink(missing_ok=True)

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from dropnet.code_files import code_sums
 from dropnet.finished import FinishedCycles
 from dropnet.models import engine_of, layers_of
 from dropnet.networks import Cycle
-from dropnet.provenance import collect, versions
+from dropnet.provenance import Moment, collect, versions
 from dropnet.settings import Settings
 from dropnet.store import save_cycles
 from dropnet.tables import write_runs
@@ -65,7 +64,7 @@ class TrainingJob:
         self._device = find_device(args.device)
         settings = json.loads(args.settings.to_json())
         files = [args.dataset, args.split, *inputs]
-        self._provenance = collect(settings, files, time.time(), name_of(self._device))
+        self._provenance = collect(settings, files, Moment.now(), name_of(self._device))
         made_from = {
             "settings": settings,
             **about,

@@ -1,7 +1,9 @@
 # What all rules share: the checked configuration, wildcards that can only be configured names, and
 # functions from wildcards to files and settings.
 
+import atexit
 import json
+import logging
 import os
 import re
 import sys
@@ -16,11 +18,42 @@ os.environ |= {"PYTHONPATH": str(WORKFLOW)}
 
 from snakemake.exceptions import WorkflowError
 
-from dropnet import code_files, config as configuration, status
-from dropnet.errors import exit_on_user_error
+from dropnet import code_files, config as configuration, workspace
+from dropnet.errors import UserError, exit_on_user_error
 from dropnet.methods import methods_of
 from dropnet.metrics import METRICS
 from dropnet.models import engine_of, layers_of
+
+
+def trouble():
+    """What keeps a run from writing: a full disk, a read-only folder; or None."""
+    return workspace.trouble(".", "results", "figures")
+
+
+@atexit.register
+def tell_trouble():
+    """Say it at the end too: on a full disk there is no room for it in any log."""
+    if words := trouble():
+        print(f"error: {words}", file=sys.stderr, flush=True)
+
+
+# a job that is killed cannot speak for itself
+shell.prefix(
+    "set -euo pipefail; trap 'status=$?; [ $status -le 128 ] || echo \"error: a job was ended by"
+    " signal $((status - 128)); if nobody did so, memory was short: use fewer cores, or give jobs"
+    " more memory, then start again: finished cycles are kept\" >&2' EXIT; "
+)
+
+# and no traceback for each line that Snakemake cannot write into its own
+logging.raiseExceptions = False
+
+with exit_on_user_error():
+    words = trouble()
+    if workflow.is_main_process:  # and not of one job on a cluster, of many at a time
+        words = words or workspace.dated_in_the_future("results", "figures")
+    if words:
+        atexit.unregister(tell_trouble)
+        raise UserError(words)
 
 with exit_on_user_error():
     configuration.read("config.yaml")  # a file that is no YAML is refused in our words

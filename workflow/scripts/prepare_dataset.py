@@ -7,13 +7,12 @@ import argparse
 import json
 import signal
 import sys
-import time
 from pathlib import Path
 
 from dropnet.artifacts import write_json
 from dropnet.data.prepare import checksum, prepare
 from dropnet.errors import UserError, exit_on_user_error, nearest
-from dropnet.provenance import collect
+from dropnet.provenance import Moment, collect
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -56,7 +55,7 @@ def print_checksum(name: str, config_path: Path, data_dir: Path | None) -> None:
 
 def main() -> None:
     """Do what the command line says."""
-    started = time.time()
+    started = Moment.now()
     arguments = parse_arguments()
     if arguments.checksum:
         print_checksum(arguments.checksum, arguments.config, arguments.data_dir)
