@@ -76,7 +76,7 @@ rule aggregate_curve:
         "Aggregate the curves of {wildcards.figure} (scale {wildcards.scale})"
     shell:
         "python {input.script:q} --figure {wildcards.figure:q} --shows {params.shows:q}"
-        " --methods {params.methods:q} --stop-fraction {params.stop_fraction}"
+        " --methods {params.methods:q} --stop-fraction {params.stop_fraction:q}"
         " --output {output:q} {input.runs:q} 2> {log:q}"
 
 

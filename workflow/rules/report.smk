@@ -29,7 +29,7 @@ rule plot_removable:
     message:
         "Draw how much can go (scale {wildcards.scale})"
     shell:
-        "python {input.script:q} --removable {input.removable:q} --margin {params.margin}"
+        "python {input.script:q} --removable {input.removable:q} --margin {params.margin:q}"
         " --note {params.note:q} --png {output.png:q} --svg {output.svg:q} 2> {log:q}"
 
 
