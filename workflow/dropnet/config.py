@@ -397,6 +397,11 @@ def note(config: Config, scale: str) -> str:
     return config["scales"][scale].get("note", "Not the paper's protocol")
 
 
+def scale_note(scale: str, reductions: Iterable[str], note: str) -> str:
+    """Return what a picture of several experiments says of their scale: "" for the paper's."""
+    return f"Scale {scale}: a reduced protocol. {note}." if any(reductions) else ""
+
+
 @cache
 def _paper() -> Config:
     return yaml.safe_load(PAPER_PROTOCOL.read_text(encoding="utf-8"))

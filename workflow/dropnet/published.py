@@ -12,17 +12,26 @@ from dropnet.comparison import PAPER_CURVES
 from dropnet.config import Config
 from dropnet.errors import UserError
 from dropnet.judging import Drawn, judge
-from dropnet.removable import tabulate
+from dropnet.plotting import plot_removable, save
+from dropnet.removable import SHOWN, tabulate
 
 
 def derive(published: str | Path, config: Config) -> None:
-    """Write claims.csv and removable.csv of every published scale.
+    """Write claims.csv and removable.csv of every published scale, and draw the latter.
 
     Raises UserError if the tables that they follow from cannot be read.
     """
     for folder, tables in derived(published, config).items():
         for name, table in tables.items():
             write_table(folder / name, table)
+        if "removable.csv" in tables:
+            record = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+            words = configuration.scale_note(
+                record["scale"], record["reductions"].values(), record.get("note", "")
+            )
+            figure = plot_removable(tables["removable.csv"], SHOWN, words)
+            pictures = (folder / f"figures/removable.{kind}" for kind in ("png", "svg"))
+            save(figure, *pictures)
 
 
 def check_derived(published: str | Path, config: Config) -> None:

@@ -11,12 +11,12 @@ from dropnet.artifacts import write_text
 from dropnet.comparison import PAPER_CURVES, beside_paper
 from dropnet.errors import UserError
 from dropnet.judging import NOT_REPLICATED, NOT_RUN, REPLICATED, VERDICTS, by_claim, in_points
+from dropnet.removable import SHOWN
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 METHODS = ("minimum", "minimum_layer")  # DropNet (Section 3.1 of the paper)
 TARGETS = (0.5, 0.2, 0.1)  # fractions remaining
 NONE = "-"
-MARGIN = 0.01  # of accuracy, of those in removable.csv
 
 
 def update(readme: str | Path, published: str | Path) -> None:
@@ -63,7 +63,7 @@ def _scale_section(folder: Path, link: str) -> str:
     provenance = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
     runs = read_runs([folder / "runs.csv"])
     lines = [f"### Scale `{provenance['scale']}`", "", _origin(provenance), ""]
-    lines += _verdicts(folder / "claims.csv") + _removable(folder / "removable.csv")
+    lines += _verdicts(folder / "claims.csv") + _removable(folder / "removable.csv", link)
     lines += [*_table(runs), ""]
     lines += _beside_paper(pd.read_csv(folder / "curves.csv"), provenance["settings"])
     return "\n".join([*lines, *_images(folder, link)]) + "\n"
@@ -116,15 +116,15 @@ def _verdicts(path: Path) -> list[str]:
     return [*lines, ""]
 
 
-def _removable(path: Path) -> list[str]:
+def _removable(path: Path, link: str) -> list[str]:
     """The largest share that can go within a point, for each experiment and method."""
     if not path.exists():
         return []
     table = pd.read_csv(path)
-    table = table[(table["margin"] == MARGIN) & ~table["method"].str.contains("(", regex=False)]
+    table = table[(table["margin"] == SHOWN) & ~table["method"].str.contains("(", regex=False)]
     methods = list(dict.fromkeys(table["method"]))
     lines = [
-        f"How much can go before the mean accuracy is {100 * MARGIN:g} point lower (95% interval):",
+        f"How much can go before the mean accuracy is {100 * SHOWN:g} point lower (95% interval):",
         "",
         f"| experiment | {' | '.join(methods)} |",
         f"|{' --- |' * (len(methods) + 1)}",
@@ -132,6 +132,8 @@ def _removable(path: Path) -> list[str]:
     for experiment, rows in table.groupby("experiment", sort=False):
         cells = [_share(rows[rows["method"] == method]) for method in methods]
         lines.append(f"| {experiment} | {' | '.join(cells)} |")
+    if (path.parent / "figures/removable.png").exists():
+        lines += ["", f"![the same as a picture]({link}/figures/removable.png)"]
     return [*lines, ""]
 
 
@@ -207,7 +209,8 @@ def _images(folder: Path, link: str) -> list[str]:
         for row in curves[["figure", "experiment", "split"]].drop_duplicates().itertuples()
     }
     shown, folded = [], []
-    for path in sorted((folder / "figures").glob("*.png")):
+    figures = (folder / "figures").glob("*.png")
+    for path in sorted(path for path in figures if path.stem != "removable"):
         split, text = shows.get(path.stem, ("", path.stem))
         (shown if split == "test" else folded).append(f"![{text}]({link}/figures/{path.name})")
     lines = [line for image in shown for line in (image, "")]

@@ -260,10 +260,9 @@ def drawn_from(scale):
 
 
 def scale_note(scale):
-    """What a picture of several experiments says of their scale: "" for the paper's protocol."""
-    if not any(reductions(scale, experiment) for experiment in all_experiments(scale)):
-        return ""
-    return f"Scale {scale}: a reduced protocol. {configuration.note(config, scale)}."
+    """What a picture of several experiments says of their scale."""
+    reduced = [reductions(scale, experiment) for experiment in all_experiments(scale)]
+    return configuration.scale_note(scale, reduced, configuration.note(config, scale))
 
 
 def pictures(scale):

@@ -24,13 +24,12 @@ rule plot_removable:
         "../../envs/plot.yaml"
     threads: 1
     params:
-        margin=0.01,
         note=lambda w: scale_note(w.scale),
     message:
         "Draw how much can go (scale {wildcards.scale})"
     shell:
-        "python {input.script:q} --removable {input.removable:q} --margin {params.margin:q}"
-        " --note {params.note:q} --png {output.png:q} --svg {output.svg:q} 2> {log:q}"
+        "python {input.script:q} --removable {input.removable:q} --note {params.note:q}"
+        " --png {output.png:q} --svg {output.svg:q} 2> {log:q}"
 
 
 rule make_report:

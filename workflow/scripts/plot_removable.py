@@ -6,18 +6,18 @@ import pandas as pd
 
 from dropnet.errors import exit_on_user_error
 from dropnet.plotting import plot_removable, save
+from dropnet.removable import SHOWN
 
 
 def main() -> None:
     """Read, draw and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--removable", required=True, help="the table, a CSV file")
-    parser.add_argument("--margin", type=float, required=True, help="the loss allowed")
     parser.add_argument("--note", default="", help="what is said of the scale")
     parser.add_argument("--png", required=True)
     parser.add_argument("--svg", required=True)
     args = parser.parse_args()
-    figure = plot_removable(pd.read_csv(args.removable), args.margin, args.note)
+    figure = plot_removable(pd.read_csv(args.removable), SHOWN, args.note)
     save(figure, args.png, args.svg)
 
 
