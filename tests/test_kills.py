@@ -92,15 +92,20 @@ def names(folder):
 def test_killed_25_times_at_random_moments(project, tmp_path):
     dice = random.Random(6)
     expected = tables(project)
-    run, cycles, kills, complete, locked = None, None, 0, 0, 0
+    run, cycles, kills, complete, told = None, None, 0, 0, False
     while kills < KILLS:
         if run is None:
             run, cycles = Run(copy_project(tmp_path / f"run{complete}")), Cycles()
         if run.ended():
-            if not locked and kills:  # a killed Snakemake leaves its lock, and says what to do
+            locks = list(run.folder.glob(".snakemake/locks/*"))
+            if locks and not told:  # a killed Snakemake leaves its lock, and says what to do
                 refused = snakemake(run.folder)
-                locked += "--unlock" in refused.stdout and refused.returncode != 0
-            snakemake(run.folder, "--unlock")
+                assert refused.returncode != 0
+                told = "--unlock" in refused.stdout
+                assert snakemake(run.folder, "--unlock").returncode == 0
+                assert not [lock for lock in locks if lock.exists()]
+            for lock in locks:  # the same, in no time
+                lock.unlink(missing_ok=True)
             run.start()
         time.sleep(dice.uniform(0.5, LONGEST))
         cycles.check(run.folder)
@@ -129,4 +134,4 @@ def test_killed_25_times_at_random_moments(project, tmp_path):
         cycles.check(run.folder)
         assert tables(run.folder) == expected
         assert names(run.folder) == names(project)
-    assert locked
+    assert told
