@@ -130,6 +130,7 @@ MISTAKES = [
         ["augmentation: 'affine'", "no convolutions"],
     ),
     (("figures", "fig18", "stop_fraction"), 1, ["stop_fraction: 1", "less than 1"]),
+    (("figures", "fig18", "stop_fraction"), 0.05, ["fig18.stop_fraction: 0.05", "stops at 0.1"]),
     ((*EXPERIMENT, "scales"), {"papr": {}}, ["scales: 'papr'", "'paper'?"]),
     ((*EXPERIMENT, "metods"), ["random"], ["metods: unknown key", "'methods'"]),
     ((*EXPERIMENT, "dataset"), ..., ["experiments.FC40-FC40", "'dataset' is missing"]),

@@ -143,6 +143,12 @@ def _check_figure(key: str, figure: Config, config: Config) -> None:
     _known(f"{key}.experiment", figure["experiment"], config["experiments"], "an experiment")
     _known(f"{key}.shows", figure["shows"], QUANTITIES, "a quantity of runs.csv")
     experiment = config["experiments"][figure["experiment"]]
+    stop = figure.get("stop_fraction", experiment["stop_fraction"])
+    if stop < experiment["stop_fraction"]:
+        raise UserError(
+            f"config: {key}.stop_fraction: {stop} is not allowed, since {figure['experiment']} stops"
+            f" at {experiment['stop_fraction']}; allowed: that or more"
+        )
     shown: dict[str, str] = {}
     for name in figure.get("methods", []):
         where = f"{key}.methods"

@@ -12,7 +12,10 @@ from typing import Any, NamedTuple
 
 from dropnet.code_files import checksum
 
-PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn", "safetensors", "pandas", "matplotlib")
+PACKAGES = (
+    *("torch", "torchvision", "numpy", "scikit-learn", "safetensors", "pandas", "matplotlib"),
+    *("scipy", "pillow"),
+)
 
 
 class Moment(NamedTuple):
