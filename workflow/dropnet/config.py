@@ -146,7 +146,7 @@ def _check_figure(key: str, figure: Config, config: Config) -> None:
     stop = figure.get("stop_fraction", experiment["stop_fraction"])
     if stop < experiment["stop_fraction"]:
         raise UserError(
-            f"config: {key}.stop_fraction: {stop} is not allowed, since {figure['experiment']} stops"
+            f"config: {key}.stop_fraction: {stop} is not allowed, as {figure['experiment']} stops"
             f" at {experiment['stop_fraction']}; allowed: that or more"
         )
     shown: dict[str, str] = {}
