@@ -34,7 +34,7 @@ need = $(if $(filter $(1),$(MAKECMDGOALS)),$(if $($(2)),,$(error $(2) is missing
 $(call need,checksum,DATASET,MNIST)
 $(call need,publish,SCALE,paper)
 
-.PHONY: help figures report test bench status lint checksum publish clean venv venv-keras
+.PHONY: help figures report test bench scaling status lint checksum publish clean venv venv-keras
 
 help: ## list the targets
 	@echo "make TARGET [SCALE=paper] [CORES=8] [TARGETS=figures/paper/fig03.png] [PYTHON=python3.12]"
@@ -51,6 +51,9 @@ test: venv ## run all tests; once the environment is set up, without a network
 
 bench: venv venv-keras ## compare the speed with Keras and plain PyTorch, side by side
 	$(in_venv) .venv/bin/python benchmarks/run_benchmarks.py
+
+scaling: venv ## work out what scale paper costs on 2 to 1,000 cores: docs/scaling.md
+	$(in_venv) .venv/bin/python benchmarks/scaling.py
 
 status: venv ## say how far the runs of a scale are
 	@$(in_venv) .venv/bin/python workflow/scripts/show_status.py $(scale_option)
