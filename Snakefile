@@ -22,22 +22,7 @@ include: "workflow/rules/report.smk"
 rule figures:
     default_target: True
     input:
-        expand(
-            "figures/{scale}/{figure}.{type}",
-            scale=config["scale"],
-            figure=all_figures(config["scale"]),
-            type=["png", "svg"],
-        ),
-        expand(
-            "results/{scale}/{table}.csv",
-            scale=config["scale"],
-            table=["runs", "curves", "claims", "removable"],
-        ),
-        expand(
-            "results/{scale}/{experiment}/agreement.csv",
-            scale=config["scale"],
-            experiment=oracle_experiments(config["scale"]),
-        ),
+        final_files(config["scale"]),
 
 
 onsuccess:

@@ -3,7 +3,9 @@
 import pandas as pd
 import pytest
 
-from dropnet.comparison import beside_paper
+from dropnet.code_files import PAPER_CURVES
+from dropnet.comparison import beside_paper, paper_curves
+from dropnet.errors import UserError
 
 SETTINGS = {
     "FC5-FC5": {"dataset": "MNIST", "model": "FC", "widths": [5, 5]},
@@ -49,3 +51,15 @@ def test_differences_are_ours_minus_the_papers(figure, experiment):
 def test_a_network_that_the_paper_does_not_have_is_compared_with_nothing():
     ours = curves([["mine", "other", "test", "minimum", 1.0, 0.9]])
     assert beside_paper(ours, PAPER, SETTINGS).empty
+
+
+def test_the_papers_curves_are_those_that_came_with_the_project(tmp_path):
+    assert paper_curves()["figure"].nunique() == 40
+    copy = tmp_path / "paper_curves.csv"
+    content = PAPER_CURVES.read_bytes()
+    for broken in (content[: len(content) // 3], b"", content.replace(b"0.9679", b"0.9680", 1)):
+        copy.write_bytes(broken)
+        with pytest.raises(UserError, match="damaged or changed; git checkout brings it back"):
+            paper_curves(copy)
+    with pytest.raises(UserError, match="no such file"):
+        paper_curves(tmp_path / "nowhere.csv")

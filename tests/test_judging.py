@@ -296,6 +296,13 @@ def test_every_claim_of_the_paper_has_statements_about_configured_figures():
         ("over: [0.05, 0.8]", "over: [0.8, 0.05]", "from the lower to the higher"),
         ("page: 5", "page: five", "is not of type 'integer'"),
         ("C1:", "D1:", "D1"),
+        ("C2:", "C1:", "the key 'C1' is given twice"),
+        ("margin: 0.01}", "margin: .nan}", "nan} has none of the forms"),
+        ("figure: fig03,", "figure: fig99,", "'fig99' is not a figure of the paper"),
+        ("figure: fig03,", "figure: fig03_train,", "(did you mean 'fig03'?)"),
+        ("retains: minimum,", "retains: minimun,", "'minimun' is not a curve of fig03 (did you"),
+        ("than: minimum,", "than: minimum_layer,", "compares 'minimum_layer' with itself"),
+        ("at: 0.4,", "at: 0,", "0 remaining is beyond the end of a curve; allowed: from"),
     ],
 )
 def test_a_mistake_in_the_claims_is_named(tmp_path, old, new, message):

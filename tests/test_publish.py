@@ -481,7 +481,7 @@ def test_the_published_runs_of_model_a_decide_their_claims():
     assert set(of_model_a["claim"]) == {"C1", "C2", "C6", "C7", "C8"}
     assert (of_model_a["seeds"] == 15).all()
     assert not of_model_a["verdict"].eq("not run").any()
-    assert len(of_model_a) == 6 + 10 + 5 + 2 + 5
+    assert len(of_model_a) == 6 + 13 + 5 + 2 + 7
 
 
 # ------------------------------------------------------------------------------- scripts

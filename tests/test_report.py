@@ -1,5 +1,7 @@
 """The report: complete, in one file, and working in a browser."""
 
+import base64
+import io
 import json
 import re
 import shutil
@@ -9,12 +11,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from PIL import Image
+from PIL import Image, ImageColor
 
 from dropnet.claims import load
 from dropnet.judging import VERDICTS, judge
+from dropnet.plotting import STYLES
 from dropnet.removable import COLUMNS
-from dropnet.reporting import Picture, render
+from dropnet.reporting import Picture, embedded, render
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 NO_RUNS = pd.DataFrame(
@@ -45,7 +48,7 @@ def report(tmp_path):
         provenance.append(path)
     claims = tmp_path / "claims.csv"
     judge(load(), NO_RUNS, {}, pd.read_csv(PAPER)).to_csv(claims, index=False)
-    values = ["FC40-FC40", "minimum", 0.01, 3, 0.96, 0.5, 0.4, 0.6, 0.475, 0.955]
+    values = ["FC40-FC40", "minimum", 0.01, 3, 0.96, 0.5, False, 0.4, 0.6, 0.475, 0.955]
     removable = pd.DataFrame([[*values, 1000, 0.5, 20000, 0.25]], columns=COLUMNS)
     pictures = [
         Picture(
@@ -145,9 +148,26 @@ def test_the_report_works_in_a_browser(report, tmp_path, width):
     assert found["errors"] == []
     assert found["drawn"] == [1380, 1380]
     assert found["orders"] == [
-        ["1.5", "100.0", "10.0"],
-        ["1.5", "10.0", "100.0"],
-        ["100.0", "10.0", "1.5"],
+        ["90.0", "6,000.0", "600.0"],
+        ["90.0", "600.0", "6,000.0"],
+        ["6,000.0", "600.0", "90.0"],
     ]
     assert found["sorted"] == "descending"
     assert found["width"] <= max(width, 500)  # the narrowest window that chromium opens
+
+
+def test_a_colour_of_few_pixels_is_kept(tmp_path):
+    """Each curve keeps its own, however many curves there are."""
+    image = Image.effect_noise((1500, 1100), 90).convert("RGB")  # grey, of all shades
+    places = {}
+    for number, style in enumerate(STYLES.values()):
+        places[style.colour] = (60 + 110 * number, 500)
+        image.paste(style.colour, (*places[style.colour], 60 + 110 * number + 24, 524))
+    image.save(tmp_path / "picture.png")
+    data = embedded(tmp_path / "picture.png").partition("base64,")[2]
+    with Image.open(io.BytesIO(base64.b64decode(data))) as small:
+        scale = small.width / image.width
+        for colour, (x, y) in places.items():
+            seen = small.convert("RGB").getpixel((round((x + 12) * scale), round((y + 12) * scale)))
+            wanted = ImageColor.getrgb(colour)
+            assert max(abs(a - b) for a, b in zip(seen, wanted, strict=True)) < 25, colour

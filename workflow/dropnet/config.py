@@ -1,6 +1,5 @@
 """config.yaml: refused in one line if anything in it is wrong, and resolved for each experiment."""
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -8,9 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError, best_match
-from jsonschema.protocols import Validator
 
 from dropnet.code_files import WORKFLOW
 from dropnet.data import sources
@@ -20,6 +17,7 @@ from dropnet.metrics import FOR_CHAINS
 from dropnet.models import MODELS, Layer, check_pools, convolves, is_chain
 from dropnet.settings import Settings
 from dropnet.tables import QUANTITIES
+from dropnet.yaml_files import read, strict_validator
 
 SCHEMA = WORKFLOW / "schemas" / "config.schema.yaml"
 #: What makes an experiment the one that it is, and no scale changes; and its widths.
@@ -39,7 +37,7 @@ def check(config: Config) -> None:
         UserError: on the first mistake; one line with the key, its value, what is allowed and, for
             a name, the nearest valid one.
     """
-    error = best_match(_validator().iter_errors(config))
+    error = best_match(strict_validator(SCHEMA).iter_errors(config))
     if error is not None:
         raise UserError(f"config: {_explain(error)}")
     _known("scale", config["scale"], config["scales"], "a scale")
@@ -53,21 +51,6 @@ def check(config: Config) -> None:
         _check_experiment(f"experiments.{name}", experiment, config)
     for name, figure in config["figures"].items():
         _check_figure(f"figures.{name}", figure, config)
-
-
-@cache
-def _validator() -> Validator:
-    """The schema's validator; stricter than JSON Schema where Python would stumble later."""
-    types = Draft202012Validator.TYPE_CHECKER.redefine_many(
-        {
-            "integer": lambda _, value: type(value) is int,  # JSON Schema also admits 3.0
-            "number": lambda _, value: (
-                type(value) is int or (type(value) is float and math.isfinite(value))
-            ),
-        }
-    )
-    strict = validators.extend(Draft202012Validator, type_checker=types)
-    return strict(yaml.safe_load(SCHEMA.read_text(encoding="utf-8")))
 
 
 def _known(key: str, name: str, allowed: Iterable[str], what: str) -> None:
@@ -411,38 +394,6 @@ def scale_note(scale: str, reductions: Iterable[str], note: str) -> str:
 @cache
 def _paper() -> Config:
     return yaml.safe_load(PAPER_PROTOCOL.read_text(encoding="utf-8"))
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML, but a key given twice is an error instead of the last one winning."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
-        twice = next((key for key in keys if keys.count(key) > 1), None)
-        if twice is not None:
-            raise UserError(
-                f"line {node.start_mark.line + 1}: the key {twice!r} is given twice;"
-                " allowed: each key once"
-            )
-        return super().construct_mapping(node, deep)
-
-
-def read(path: str | Path) -> Any:
-    """Read a configuration file without checking what it says.
-
-    Raises UserError if it is missing, not YAML, has no keys, or gives one twice.
-    """
-    try:
-        content = yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; run this in the project's folder") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not YAML: {error}") from None
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: has no keys; allowed: those of the config.yaml that came with it")
-    return content
 
 
 def load(path: str | Path) -> dict[str, Any]:

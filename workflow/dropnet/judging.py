@@ -7,6 +7,7 @@ are tests of non-inferiority and equivalence with the margin stated, so that no 
 a test that merely missed significance. The p-values of all statements are corrected together for
 the rate of false discoveries (Benjamini & Hochberg). Of the paper's curves only means and intervals
 are known; they bear out a statement if the whole interval of its effect is on the right side.
+Corrected are the p-values that statements hold, and those that they do not, each as one family.
 """
 
 import math
@@ -35,6 +36,7 @@ COLUMNS = (
     "experiment",
     "section",
     "page",
+    "sentence",
     "words",
     "above",
     "below",
@@ -269,6 +271,7 @@ def judge(
                 "experiment": figure.experiment if figure else "",
                 "section": statement.section,
                 "page": statement.page,
+                "sentence": statement.sentence,
                 "words": statement.words,
                 "above": statement.above,
                 "below": statement.below,
@@ -325,7 +328,13 @@ def _decide(
         elif fails[id_] <= LEVEL:
             row["verdict"] = NOT_REPLICATED
         else:
-            row["reason"] = "the interval is too wide"
+            row["reason"] = _why_open(results[id_])
+
+
+def _why_open(result: Effect) -> str:
+    """Why tests that could decide did not."""
+    alone = min(result.p_holds, result.p_fails) <= LEVEL
+    return "not significant after correction" if alone else "the interval is too wide"
 
 
 def _why_not(seeds: int, reductions: str) -> str:

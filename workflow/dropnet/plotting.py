@@ -11,7 +11,7 @@ import math
 import textwrap
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -60,7 +60,7 @@ STYLES = {
     "apoz_layer": Style(PURPLE, "D", DASHED, open_marker=True),
     "oracle": Style(GREEN, "P"),
     "minimum (random_init)": Style(ORANGE, "^", DASHED),
-    "minimum_layer (random_init)": Style(ORANGE, "^", DASHED),
+    "minimum_layer (random_init)": Style(ORANGE, "^", DASHED, open_marker=True),
 }
 # Variants of one method, such as "minimum (p=0.3)", are usually an ordered series: from dark to
 # light, so that the order is seen in greyscale too.
@@ -104,8 +104,10 @@ X_TICKS = (1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
 MORE_X_TICKS = (0.7, 0.3)  # where there is room
 X_PADDING = 1.08  # a factor, on the logarithmic axis
 DIFFERENCE_HEIGHT = 1.25  # of the panel under the others, in inches
+NEAR, FAR_APART = 0.02, 0.15  # differences: linear up to the one, logarithmic if beyond the other
+DIFFERENCES = (-1, -0.3, -0.1, -0.02, 0, 0.02, 0.1, 0.3, 1)  # ticks
 PALE = {"linewidth": 3.2, "alpha": 0.28, "dash_capstyle": "butt", "zorder": 1.5}  # the paper's
-ROW_HEIGHT, NAMES_WIDTH = 0.5, 1.75  # of the figure of what can go, in inches
+ROW_HEIGHT = 0.5  # of the figure of what can go, in inches
 BOLD = {"fontsize": 9.5, "fontweight": "bold"}
 PALE_DASHES = (0, (2.2, 0.7))
 CLOSE_UP = 0.1  # height of the close-up panel, in accuracy
@@ -264,7 +266,11 @@ def plot_removable(table: pd.DataFrame, margin: float, note: str) -> Figure:
         margin: the loss allowed, one of those in the table.
         note: the scale, and what is reduced at it; "" for nothing.
     """
-    rows = table[(table["margin"] == margin) & ~table["method"].str.contains("(p=", regex=False)]
+    rows = table[table["margin"] == margin]
+    of_p = rows["method"].str.contains("(p=", regex=False)
+    rows = rows[~of_p]
+    what = "Share removed before the mean accuracy is lower; bars: 95% interval."
+    what += " Not shown: other p." if of_p.any() else ""
     experiments = list(dict.fromkeys(rows["experiment"]))
     methods = list(dict.fromkeys(rows["method"]))
     looks = styles(methods)
@@ -273,7 +279,7 @@ def plot_removable(table: pd.DataFrame, margin: float, note: str) -> Figure:
         title = f"How much can go within {points} of the unpruned accuracy"
         header = [
             *(Line(text, 1.2 * LINE, BOLD) for text in _wrap(title, BOLD)),
-            Line("The share removed before the mean loss is larger; bars: 95% interval.", LINE, {}),
+            *(Line(text, LINE, {}) for text in _wrap(what)),
             *(Line(text, LINE, {"color": WARNING}) for text in _wrap(note) if note),
         ]
         columns = _legend_columns(methods)
@@ -282,7 +288,7 @@ def plot_removable(table: pd.DataFrame, margin: float, note: str) -> Figure:
         height = ROW_HEIGHT * len(experiments)
         figure = Figure(figsize=(WIDTH, above + height + below))
         total = figure.get_figheight()
-        left = EDGE + NAMES_WIDTH
+        left = 2 * EDGE + max(_width(name, {}) for name in experiments)
         box = (left / WIDTH, below / total, (WIDTH - left - EDGE) / WIDTH, height / total)
         axes = figure.add_axes(box)
         level = _levels(rows)
@@ -407,9 +413,15 @@ def _draw_differences(
     """Draw ours minus the paper's, with the interval of the difference."""
     axes.axhline(0, color="#444444", linewidth=0.8, zorder=1)
     drawn = apart[apart["fraction_remaining"] > 0]
-    _draw_curves(axes, drawn, "difference", method_styles)
+    # no lines: the points that both curves have may be far apart
+    points = {name: replace(style, dashes="none") for name, style in method_styles.items()}
+    _draw_curves(axes, drawn, "difference", points)
     farthest = float((drawn["difference"].abs() + drawn["ci95"]).max())
     limit = 1.08 * max(farthest, LEAST_SPAN / 2) if math.isfinite(farthest) else LEAST_SPAN
+    if limit > FAR_APART:
+        axes.set_yscale("symlog", linthresh=NEAR, linscale=1.2)
+        axes.yaxis.set_major_locator(FixedLocator(DIFFERENCES))
+        axes.yaxis.set_minor_locator(FixedLocator([]))
     axes.set_ylim(-limit, limit)
     _set_x(axes, drawn["fraction_remaining"].min() if len(drawn) else 0.1)
     _draw_bars(axes, drawn, "difference", method_styles)

@@ -8,7 +8,7 @@ import pandas as pd
 from dropnet import config as configuration
 from dropnet.aggregate import read_runs, table_text, write_table
 from dropnet.claims import load
-from dropnet.comparison import PAPER_CURVES
+from dropnet.comparison import paper_curves
 from dropnet.config import Config
 from dropnet.errors import UserError
 from dropnet.judging import Drawn, judge
@@ -70,7 +70,7 @@ def _verdicts(folder: Path, runs: pd.DataFrame, config: Config) -> pd.DataFrame:
         for name, figure in config["figures"].items()
         if figure["experiment"] in record["settings"] and configuration.is_of_paper(config, name)
     }
-    return judge(load(), runs, drawn, pd.read_csv(PAPER_CURVES))
+    return judge(load(), runs, drawn, paper_curves())
 
 
 def _removable(runs: pd.DataFrame, sizes: pd.DataFrame, config: Config) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from dropnet.aggregate import points, read_runs
 from dropnet.artifacts import write_text
-from dropnet.comparison import PAPER_CURVES, beside_paper
+from dropnet.comparison import beside_paper, paper_curves
 from dropnet.errors import UserError
 from dropnet.judging import NOT_REPLICATED, NOT_RUN, REPLICATED, VERDICTS, by_claim, in_points
 from dropnet.removable import SHOWN
@@ -141,9 +141,10 @@ def _share(rows: pd.DataFrame) -> str:
     if rows.empty:
         return NONE
     row = rows.iloc[0]
+    share = f"{'' if row['crossed'] else 'at least '}{100 * row['removable']:.0f}%"
     if pd.isna(row["ci_low"]):  # of a single seed
-        return f"{100 * row['removable']:.0f}%"
-    return f"{100 * row['removable']:.0f}% ({100 * row['ci_low']:.0f}-{100 * row['ci_high']:.0f})"
+        return share
+    return f"{share} ({100 * row['ci_low']:.0f}-{100 * row['ci_high']:.0f})"
 
 
 def _table(runs: pd.DataFrame) -> list[str]:
@@ -171,7 +172,7 @@ def _table(runs: pd.DataFrame) -> list[str]:
 
 def _beside_paper(curves: pd.DataFrame, settings: dict[str, Any]) -> list[str]:
     """One row for each curve of test accuracy that the paper has too."""
-    table = beside_paper(curves, pd.read_csv(PAPER_CURVES), settings)
+    table = beside_paper(curves, paper_curves(), settings)
     if table.empty:
         return []
     return [

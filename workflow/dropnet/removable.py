@@ -17,6 +17,7 @@ COLUMNS = (
     "seeds",
     "unpruned",
     "removable",
+    "crossed",
     "ci_low",
     "ci_high",
     "removed",
@@ -85,6 +86,7 @@ def tabulate(runs: pd.DataFrame, sizes: pd.DataFrame, methods: Sequence[str]) ->
                     "seeds": len(table),
                     "unpruned": accuracies[:, 0].mean(),
                     "removable": share,
+                    "crossed": bool((losses.mean(0) > margin).any()),  # else: at least so much
                     **_interval(fractions, losses, margin),
                     "removed": 1 - fractions[cycle],
                     "accuracy": accuracies[:, cycle].mean(),

@@ -18,7 +18,7 @@ from dropnet.provenance import git_state
 
 TEMPLATES = WORKFLOW / "report"
 PICTURE_WIDTH = 1380  # pixels: twice those of the page, for screens of high density
-COLOURS = 64  # of a picture; more are not told apart
+COLOURS = 256  # of a picture
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,9 @@ def embedded(path: str | Path) -> str:
     with Image.open(path) as image:
         width, height = image.size
         size = (PICTURE_WIDTH, round(height * PICTURE_WIDTH / width))
-        small = image.convert("RGB").resize(size, Image.Resampling.LANCZOS).quantize(COLOURS)
+        small = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+        # by coverage: a colour of few pixels, such as that of one curve of many, is kept
+        small = small.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     buffer = io.BytesIO()
     small.save(buffer, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
@@ -123,6 +125,7 @@ def _job(path: Path) -> dict[str, Any]:
         "method": record.get("method", "baseline"),
         "seeds": f"{seeds[0]}-{seeds[-1]}",
         "seconds": record["wall_seconds"],
+        "table": path.with_name(path.stem.replace("provenance", "runs") + ".csv"),
         "commit": (record["git"]["commit"] or "unknown")[:10],
         "clean": record["git"]["clean"] is True,
         "device": record["device"],

@@ -18,7 +18,7 @@ os.environ |= {"PYTHONPATH": str(WORKFLOW)}
 
 from snakemake.exceptions import WorkflowError
 
-from dropnet import code_files, config as configuration, workspace
+from dropnet import claims, code_files, config as configuration, workspace
 from dropnet.errors import UserError, exit_on_user_error
 from dropnet.methods import methods_of
 from dropnet.metrics import METRICS
@@ -66,6 +66,7 @@ with exit_on_user_error():
     for file in workflow.configfiles:
         configuration.read(file)  # Snakemake lets the last of two equal keys win
     configuration.check(config)
+    claims.load()
 
 
 def one_of(names):
@@ -147,6 +148,28 @@ def blocks_of_seeds(scale, experiment):
     for job in configuration.jobs(config, scale, experiment):
         blocks.setdefault(job.folder.name, []).append(job.seeds)
     return blocks
+
+
+def final_files(scale):
+    """All that a run at a scale makes, but for the report."""
+    return [
+        *expand(
+            "figures/{scale}/{figure}.{type}",
+            scale=scale,
+            figure=[*all_figures(scale), "removable"],
+            type=["png", "svg"],
+        ),
+        *expand(
+            "results/{scale}/{table}.csv",
+            scale=scale,
+            table=["runs", "curves", "claims", "removable"],
+        ),
+        *expand(
+            "results/{scale}/{experiment}/agreement.csv",
+            scale=scale,
+            experiment=oracle_experiments(scale),
+        ),
+    ]
 
 
 def split_file(wildcards):

@@ -66,4 +66,5 @@ rule make_report:
 
 rule report:
     input:
+        final_files(config["scale"]),
         f"results/{config['scale']}/report.html",

@@ -3,10 +3,9 @@
 import argparse
 import json
 
-import pandas as pd
-
 from dropnet.aggregate import read_runs, write_table
 from dropnet.claims import load
+from dropnet.comparison import paper_curves
 from dropnet.errors import exit_on_user_error
 from dropnet.judging import Drawn, judge
 
@@ -23,7 +22,7 @@ def main() -> None:
     parser.add_argument("--output", required=True)
     args = parser.parse_args()
     drawn = {figure: Drawn(**fields) for figure, fields in args.figures.items()}
-    paper = pd.read_csv(args.paper)
+    paper = paper_curves(args.paper)
     write_table(args.output, judge(load(args.claims), read_runs([args.runs]), drawn, paper))
 
 

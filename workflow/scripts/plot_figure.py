@@ -2,9 +2,8 @@
 
 import argparse
 
-import pandas as pd
-
 from dropnet.aggregate import read_curve
+from dropnet.comparison import paper_curves
 from dropnet.errors import exit_on_user_error
 from dropnet.plotting import Face, plot, save
 
@@ -20,7 +19,7 @@ def main() -> None:
     parser.add_argument("--svg", required=True)
     args = parser.parse_args()
     face = Face.from_json(args.face)
-    paper = pd.read_csv(args.paper) if args.paper else None
+    paper = paper_curves(args.paper) if args.paper else None
     theirs = None if paper is None else paper[paper["figure"] == args.figure]
     save(plot(read_curve(args.curve, face.quantity), face, theirs), args.png, args.svg)
 
