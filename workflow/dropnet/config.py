@@ -388,7 +388,7 @@ def note(config: Config, scale: str) -> str:
 
 def scale_note(scale: str, reductions: Iterable[str], note: str) -> str:
     """Return what a picture of several experiments says of their scale: "" for the paper's."""
-    return f"Scale {scale}: a reduced protocol. {note}." if any(reductions) else ""
+    return f"Scale {scale}. {note}." if any(reductions) else ""
 
 
 @cache

@@ -105,7 +105,7 @@ MORE_X_TICKS = (0.7, 0.3)  # where there is room
 X_PADDING = 1.08  # a factor, on the logarithmic axis
 DIFFERENCE_HEIGHT = 1.25  # of the panel under the others, in inches
 NEAR, FAR_APART = 0.02, 0.15  # differences: linear up to the one, logarithmic if beyond the other
-DIFFERENCES = (-1, -0.3, -0.1, -0.02, 0, 0.02, 0.1, 0.3, 1)  # ticks
+DIFFERENCES = (0, 0.02, 0.1, 0.3, 1)  # ticks, of both signs; those at 1 and 0.3 would touch
 PALE = {"linewidth": 3.2, "alpha": 0.28, "dash_capstyle": "butt", "zorder": 1.5}  # the paper's
 ROW_HEIGHT = 0.5  # of the figure of what can go, in inches
 BOLD = {"fontsize": 9.5, "fontweight": "bold"}
@@ -420,7 +420,8 @@ def _draw_differences(
     limit = 1.08 * max(farthest, LEAST_SPAN / 2) if math.isfinite(farthest) else LEAST_SPAN
     if limit > FAR_APART:
         axes.set_yscale("symlog", linthresh=NEAR, linscale=1.2)
-        axes.yaxis.set_major_locator(FixedLocator(DIFFERENCES))
+        ticks = [tick for tick in DIFFERENCES if tick != (0.3 if limit > 0.5 else 1)]
+        axes.yaxis.set_major_locator(FixedLocator([*ticks, *(-tick for tick in ticks)]))
         axes.yaxis.set_minor_locator(FixedLocator([]))
     axes.set_ylim(-limit, limit)
     _set_x(axes, drawn["fraction_remaining"].min() if len(drawn) else 0.1)
