@@ -64,8 +64,10 @@ def _scale_section(folder: Path, link: str) -> str:
     runs = read_runs([folder / "runs.csv"])
     lines = [f"### Scale `{provenance['scale']}`", "", _origin(provenance), ""]
     lines += _verdicts(folder / "claims.csv") + _removable(folder / "removable.csv", link)
+    lines += ["<details><summary>Accuracies, and how far they are from the paper's</summary>", ""]
     lines += [*_table(runs), ""]
     lines += _beside_paper(pd.read_csv(folder / "curves.csv"), provenance["settings"])
+    lines += ["</details>", ""]
     return "\n".join([*lines, *_images(folder, link)]) + "\n"
 
 
