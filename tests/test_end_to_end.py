@@ -104,12 +104,13 @@ def test_a_rerun_does_what_an_edit_made_stale(project):
         "collect_all_runs": 1,
         "judge_claims": 1,
         "tabulate_removable": 1,
+        "plot_removable": 1,
         "aggregate_curve": 3,
     }
     after_curves = {"combine_curves": 1, "plot_figure": 3}
     expectations = {
         "workflow/scripts/plot_figure.py": {"plot_figure": 3},
-        "workflow/dropnet/plotting.py": {"plot_figure": 3},
+        "workflow/dropnet/plotting.py": {"plot_figure": 3, "plot_removable": 1},
         "workflow/dropnet/pruning.py": {**pruning, **after_runs, **after_curves},
         "workflow/dropnet/training/train.py": {**training, **after_runs, **after_curves},
         # an engine concerns its own models, a metric its own runs
@@ -122,6 +123,7 @@ def test_a_rerun_does_what_an_edit_made_stale(project):
                 "collect_all_runs": 1,
                 "judge_claims": 1,
                 "tabulate_removable": 1,
+                "plot_removable": 1,
             },
             **{"aggregate_curve": 2, "combine_curves": 1, "plot_figure": 2, "compare_masks": 1},
         },
@@ -133,6 +135,7 @@ def test_a_rerun_does_what_an_edit_made_stale(project):
                 "collect_all_runs": 1,
                 "judge_claims": 1,
                 "tabulate_removable": 1,
+                "plot_removable": 1,
             },
             **{"aggregate_curve": 1, "combine_curves": 1, "plot_figure": 1},
         },
@@ -144,6 +147,7 @@ def test_a_rerun_does_what_an_edit_made_stale(project):
                 "collect_all_runs": 1,
                 "judge_claims": 1,
                 "tabulate_removable": 1,
+                "plot_removable": 1,
                 "compare_masks": 1,
             },
         },
@@ -155,6 +159,7 @@ def test_a_rerun_does_what_an_edit_made_stale(project):
                 "collect_all_runs": 1,
                 "judge_claims": 1,
                 "tabulate_removable": 1,
+                "plot_removable": 1,
             },
             **{"aggregate_curve": 2, "combine_curves": 1, "plot_figure": 2},
         },
