@@ -126,7 +126,8 @@ def test_killed_25_times_at_random_moments(project, tmp_path):
     if run is not None:
         while run.jobs() and run.ended():
             time.sleep(0.1)  # left over from a Snakemake that was killed
-        run.kill_snakemake()
+        if not run.ended():
+            run.kill_snakemake()
         run.kill_jobs()
         snakemake(run.folder, "--unlock")
         last = snakemake(run.folder)
