@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -85,6 +86,31 @@ class Process:
         elif self.popen.returncode is None:
             self.popen.kill()
             self.popen.communicate()
+
+
+def snakemake(
+    project: Path, *words: str | Path, **options: Any
+) -> subprocess.CompletedProcess[str]:
+    """Run Snakemake in a project to its end, with this interpreter's programs first on the path.
+
+    Args:
+        project: the folder.
+        words: of its command line.
+        options: of `subprocess.run`.
+    """
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    command = [sys.executable, "-m", "snakemake", *words]
+    environment = os.environ | {"PATH": path}
+    return subprocess.run(command, cwd=project, env=environment, text=True, check=False, **options)
+
+
+def run_script(rule: str, *words: str) -> None:
+    """Run a rule's script; all that it prints is dropped. Raises UserError on failure."""
+    command = [sys.executable, REPOSITORY / "workflow/scripts" / f"{rule}.py", *words]
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "workflow")}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise UserError(f"{rule}.py failed: {done.stderr[-300:]}")
 
 
 def run(command: Sequence[str | Path], log: Path) -> int:

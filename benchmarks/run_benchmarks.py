@@ -41,7 +41,7 @@ from dropnet.errors import UserError, exit_on_user_error  # noqa: E402
 from dropnet.provenance import cpu_model, git_state, versions  # noqa: E402
 from dropnet.settings import Settings  # noqa: E402
 from oracle_parts import measure_oracle, print_oracle  # noqa: E402
-from processes import REPOSITORY, Process, run  # noqa: E402
+from processes import REPOSITORY, Process, run, snakemake  # noqa: E402
 from report import announce, cpu_per_wall, print_table, show, spread, tell, walls  # noqa: E402
 from workflow_parts import measure_workflow, print_workflow  # noqa: E402
 
@@ -532,9 +532,8 @@ def make_missing_data(data: Path, colours: bool) -> None:
     if missing:
         tell("making the data sets")
         targets = [file.relative_to(REPOSITORY) for file in missing]
-        command = [sys.executable, "-m", "snakemake", "--quiet", "--cores", "1", *targets]
-        environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-        if subprocess.run(command, cwd=REPOSITORY, env=environment, check=False).returncode != 0:
+        done = snakemake(REPOSITORY, "--quiet", "--cores", "1", *targets)
+        if done.returncode != 0:
             raise UserError("the workflow could not make the data sets: see its messages above")
 
 

@@ -10,7 +10,6 @@ import json
 import math
 import os
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -33,15 +32,15 @@ from common import ONE_THREAD  # noqa: E402
 from dropnet import config as configuration  # noqa: E402
 from dropnet.artifacts import atomic_path, write_json, write_text  # noqa: E402
 from dropnet.config import Config, Job  # noqa: E402
-from dropnet.errors import UserError, exit_on_user_error  # noqa: E402
-from dropnet.metrics import METRICS  # noqa: E402
+from dropnet.errors import exit_on_user_error  # noqa: E402
 from dropnet.models import layers_of, masked_widths  # noqa: E402
 from dropnet.provenance import cpu_model, git_state, versions  # noqa: E402
-from dropnet.schedule import remaining_counts  # noqa: E402
 from dropnet.settings import Settings  # noqa: E402
-from processes import REPOSITORY  # noqa: E402
+from dropnet.status import fractions_trained  # noqa: E402
+from processes import REPOSITORY, run_script  # noqa: E402
 from report import tell, three_digits  # noqa: E402
 from scheduling import (  # noqa: E402
+    TRAINING,
     Graph,
     Seconds,
     critical_path,
@@ -217,15 +216,6 @@ def time_loading(settings: Settings, data: Path) -> float:
     return of_rounds(work)
 
 
-def run_script(rule: str, *words: str) -> None:
-    """Run a rule's script; all that it prints is dropped."""
-    command = [sys.executable, REPOSITORY / "workflow/scripts" / f"{rule}.py", *words]
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "workflow")}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise UserError(f"{rule}.py failed: {done.stderr[-300:]}")
-
-
 def time_figure(config: Config) -> dict[str, float]:
     """CPU seconds of a figure's table and drawing, from the published runs of Figure 3."""
     with tempfile.TemporaryDirectory() as folder:
@@ -254,7 +244,7 @@ class Epochs:
         # cycle 0 is listed with every method that shares it
         columns = ["experiment", "method", "seed", "cycle"]
         shared = (runs.cycle == 0) & ~runs.method.str.endswith("(random_init)")
-        runs = runs.assign(method=runs.method.mask(shared, "baseline"))
+        runs = runs.assign(method=runs.method.mask(shared, configuration.BASELINE))
         self.runs = runs.drop_duplicates(columns).assign(band=runs.fraction_remaining.map(band))
 
     @cache  # noqa: B019 - lives as long as the program
@@ -340,17 +330,16 @@ def core_speed(measured: Mapping[str, Any], settings: Settings) -> Speed:
     return speed
 
 
-def gpu_speed(settings: Settings) -> Speed:
+def gpu_speed(settings: Settings, image: Sequence[int]) -> Speed:
     """Of a GPU that nobody measured: its arithmetic or its launches, whichever takes longer."""
     from dropnet.sizes import size_of
     from dropnet.structure import steps_of, weighted_steps
 
-    image = {"MNIST": (1, 28, 28), "CIFAR-10": (3, 32, 32)}[settings.dataset]
     layers = layers_of(settings)
 
     @cache
     def size(fraction: float) -> tuple[float, int]:
-        steps = steps_of(layers, image, random_masks(masked_widths(layers), fraction, 0))
+        steps = steps_of(layers, tuple(image), random_masks(masked_widths(layers), fraction, 0))
         count = len(list(weighted_steps(steps)))
         return 2 * size_of(steps, *image[1:]).multiply_adds, count
 
@@ -361,20 +350,6 @@ def gpu_speed(settings: Settings) -> Speed:
         return max(arithmetic, LAUNCHES[kind] * count * LAUNCH_SECONDS / settings.batch_size)
 
     return speed
-
-
-def fractions_of(settings: Settings, job: Job) -> list[float]:
-    """The fraction remaining in each cycle that a job trains."""
-    if job.method is None:
-        return [1.0]
-    counts = remaining_counts(
-        masked_widths(layers_of(settings)),
-        settings.prune_fraction,
-        settings.stop_fraction,
-        METRICS[job.method.metric].per_layer,
-    )
-    fractions = [count / counts[0] for count in counts]
-    return fractions if job.method.random_init else fractions[1:]  # else cycle 0 is the baseline's
 
 
 def images_of(settings: Settings) -> tuple[int, int, int]:
@@ -388,10 +363,10 @@ def training_seconds(
     settings: Settings, job: Job, epochs: AnyEpochs, speed: Speed, seeds: int | None = None
 ) -> float:
     """Training, evaluation, scores and oracle of a job; `seeds` in place of its own number."""
-    seeds = seeds or size_of_block(job)
+    seeds = seeds or len(job.seed_numbers)
     train, validation, test = images_of(settings)
     seconds = 0.0
-    for fraction in fractions_of(settings, job):
+    for fraction in fractions_trained(settings, job):
         mean, longest = epochs.of(band(fraction), seeds)
         stacked = seeds * mean / longest  # networks that are left in the stack, on average
         seconds += longest * train * speed("train", fraction, stacked)
@@ -401,18 +376,13 @@ def training_seconds(
     return seconds + oracle_seconds(settings, job, seeds)
 
 
-def size_of_block(job: Job) -> int:
-    first, last = map(int, job.seeds.split("-"))
-    return last - first + 1
-
-
 def oracle_seconds(settings: Settings, job: Job, seeds: int) -> float:
     """Losses without each node: as benchmarked at full size, falling as the fraction squared."""
     if job.method is None or job.method.metric != "oracle":
         return 0.0
     models = json.loads((PUBLISHED / "benchmarks/oracle.json").read_text())["oracle"]["models"]
     full = models["A" if settings.model == "FC" else "B"]["our_s"]["median"]
-    return seeds * full * sum(f**2 for f in [1.0, *fractions_of(settings, job)])
+    return seeds * full * sum(f**2 for f in [1.0, *fractions_trained(settings, job)])
 
 
 # --- all jobs ----------------------------------------------------------------------------------
@@ -461,9 +431,14 @@ class Forecast:
             if job is None:
                 found[number] = self.other(rule)
             else:
-                speed = gpu_speed(self.settings(job)) if gpu else None
+                speed = self.gpu_speed(job) if gpu else None
                 found[number] = self.fixed(rule, job) + self.training(job, speed)
         return found
+
+    def gpu_speed(self, job: Job) -> Speed:
+        """On the assumed GPU."""
+        settings = self.settings(job)
+        return gpu_speed(settings, self.config["datasets"][settings.dataset]["image"])
 
     def other(self, rule: str) -> float:
         """Of a job that does not train."""
@@ -569,7 +544,7 @@ def groups(forecast: Forecast, seconds: Seconds, on_gpu: Seconds) -> list[dict[s
 def longest_jobs(forecast: Forecast, seconds: Seconds) -> dict[str, Any]:
     """The longest job of each rule that trains, and the limit in minutes that follows from it."""
     found = {}
-    for rule in ("train_baseline", "prune_network", "train_random_init"):
+    for rule in TRAINING:
         of_rule = [n for n, r in forecast.graph.rules.items() if r == rule]
         longest = max(of_rule, key=seconds.get)
         hours = seconds[longest] / 3600
@@ -664,9 +639,8 @@ def predicted_and_recorded(forecast: Forecast) -> Iterator[dict[str, Any]]:
         means, every = epochs_by_family(runs), Epochs(runs).runs
         for job, recorded in recorded_jobs(forecast.config, scale):
             settings = forecast.settings(job, scale)
-            first, last = map(int, job.seeds.split("-"))
             own = every[(every.experiment == job.experiment) & (every.method == job.name)]
-            own = Epochs(own[own.seed.between(first, last)])
+            own = Epochs(own[own.seed.isin(job.seed_numbers)])
             speed = core_speed(forecast.measured, settings)
             loading = forecast.measured["loading_s"][loading_name(settings)]
             yield {
@@ -684,9 +658,7 @@ def predicted_and_recorded(forecast: Forecast) -> Iterator[dict[str, Any]]:
 def recorded_jobs(config: Config, scale: str) -> Iterator[tuple[Job, float]]:
     """The published training jobs of a scale, with the seconds that their cycles took."""
     known = {
-        (job.experiment, job.name, job.seeds): job
-        for experiment in configuration.experiments(config, scale)
-        for job in configuration.jobs(config, scale, experiment)
+        (job.experiment, job.name, job.seeds): job for job in configuration.all_jobs(config, scale)
     }
     for file in (PUBLISHED / scale).glob("provenance.json"):
         for row in json.loads(file.read_text(encoding="utf-8"))["jobs"]:
@@ -695,7 +667,7 @@ def recorded_jobs(config: Config, scale: str) -> Iterator[tuple[Job, float]]:
     for file in sorted((PUBLISHED / scale).glob("unfinished/*/*/provenance_*.json")):
         row = json.loads(file.read_text(encoding="utf-8"))
         seeds = f"{row['seeds'][0]}-{row['seeds'][-1]}"
-        method = row.get("method", "baseline")
+        method = row.get("method", configuration.BASELINE)
         yield known[row["settings"]["experiment"], method, seeds], row["wall_seconds"]
 
 

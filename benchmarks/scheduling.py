@@ -7,16 +7,14 @@ a free core takes one of the jobs that wait for nothing.
 import heapq
 import json
 import re
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
-from dropnet.config import Config, Job, experiments, jobs
+from dropnet.config import BASELINE, Config, Job, all_jobs
 from dropnet.errors import UserError
-from processes import REPOSITORY
+from processes import REPOSITORY, snakemake
 
 Seconds = Mapping[int, float]  # of each job
 Needs = Mapping[int, Sequence[int]]  # the jobs that each job waits for; every job is a key
@@ -53,8 +51,8 @@ def read_graph(config: Config, scale: str) -> Graph:
 
 
 def _snakemake(scale: str, what: str) -> str:
-    command = [sys.executable, "-m", "snakemake", "--config", f"scale={scale}", "--forceall", what]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    words = ["--config", f"scale={scale}", "--forceall", what]
+    done = snakemake(REPOSITORY, *words, capture_output=True)
     if done.returncode != 0:
         raise UserError(f"snakemake {what} failed: {done.stderr[-500:]}")
     return done.stdout
@@ -62,18 +60,14 @@ def _snakemake(scale: str, what: str) -> str:
 
 def _training(config: Config, scale: str, rules: Mapping[int, str], plan: str) -> dict[int, Job]:
     """Each training job, by what the plan says of its id."""
-    known = {
-        (job.experiment, job.folder.name, job.seeds): job
-        for experiment in experiments(config, scale)
-        for job in jobs(config, scale, experiment)
-    }
+    known = {(job.experiment, job.folder.name, job.seeds): job for job in all_jobs(config, scale)}
     found = {}
     for number, message in re.findall(r"^Job (\d+): (.*)$", plan, re.MULTILINE):
         pattern = TRAINING.get(rules[int(number)])
         if pattern is not None:
             words = re.fullmatch(pattern, message).groupdict()
             folder = f"{words['metric']}_random_init" if "metric" in words else None
-            name = folder or words.get("method", "baseline")
+            name = folder or words.get("method", BASELINE)
             found[int(number)] = known[words["experiment"], name, words["seeds"]]
     return found
 
@@ -83,8 +77,7 @@ def _check(config: Config, scale: str, graph: Graph, plan: str) -> None:
     counted = dict(re.findall(r"^(\w+) +(\d+)$", plan, re.MULTILINE))
     assert int(counted.pop("total")) == len(graph.rules)
     assert {rule: int(count) for rule, count in counted.items()} == Counter(graph.rules.values())
-    every = [job for name in experiments(config, scale) for job in jobs(config, scale, name)]
-    assert Counter(graph.training.values()) == Counter(every)
+    assert Counter(graph.training.values()) == Counter(all_jobs(config, scale))
     for number, job in graph.training.items():
         for other in set(graph.needs[number]) & set(graph.training):
             before = graph.training[other]

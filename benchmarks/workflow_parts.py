@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from dropnet.errors import UserError
-from processes import REPOSITORY
+from processes import REPOSITORY, run_script, snakemake
 from report import print_table, tell
 
 if TYPE_CHECKING:
@@ -40,11 +39,11 @@ def measure_workflow(bench: "Bench") -> dict[str, Any]:
             shutil.rmtree(project / "results/preview", ignore_errors=True)
             shutil.rmtree(project / "figures", ignore_errors=True)
             tell(f"workflow: {', '.join(figures)} with {cores} of {len(all_cores)} cores")
-            seconds[cores] = snakemake(project, cores, targets)
+            seconds[cores] = seconds_to_make(project, cores, targets)
             if cores == 1:
                 jobs = jobs_of(project)
-        no_op = snakemake(project, 2, targets)
-        start_up = {rule: seconds_to_start(project, rule) for rule in sorted(jobs["count"])}
+        no_op = seconds_to_make(project, 2, targets)
+        start_up = {rule: seconds_to_start(rule) for rule in sorted(jobs["count"])}
     finally:
         os.sched_setaffinity(0, others)
     starting = sum(start_up[rule] * count for rule, count in jobs["count"].items())
@@ -81,20 +80,11 @@ def copy_project(folder: Path, data: Path) -> Path:
     return folder
 
 
-def snakemake(project: Path, cores: int, targets: Sequence[str]) -> float:
+def seconds_to_make(project: Path, cores: int, targets: Sequence[str]) -> float:
     """Make the targets; the seconds that it took."""
     words = ["--cores", str(cores), "--config", "scale=preview", "--", *targets]
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     began = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-m", "snakemake", *words],
-        cwd=project,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    done = snakemake(project, *words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode != 0:
         raise UserError(f"the workflow failed: {done.stdout[-500:]}")
     return time.perf_counter() - began
@@ -109,14 +99,12 @@ def jobs_of(project: Path) -> dict[str, Any]:
     return {"count": dict(Counter(rule for rule, *_ in seen)), "seconds": sum(seen.values())}
 
 
-def seconds_to_start(project: Path, rule: str) -> float:
+def seconds_to_start(rule: str) -> float:
     """Median seconds until a rule's script has all that it imports."""
-    command = [sys.executable, project / "workflow/scripts" / f"{rule}.py", "--help"]
-    environment = os.environ | {"PYTHONPATH": str(project / "workflow")}
     taken = []
     for _ in range(STARTS):
         began = time.perf_counter()
-        subprocess.run(command, cwd=project, env=environment, capture_output=True, check=True)
+        run_script(rule, "--help")
         taken.append(time.perf_counter() - began)
     return median(taken)
 

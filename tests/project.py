@@ -87,17 +87,24 @@ def copy_project(folder):
     return folder
 
 
-def snakemake(folder, *arguments, cores="2"):
-    """Run Snakemake in a project; returns the finished process with all output in stdout."""
-    return subprocess.run(
-        [sys.executable, "-m", "snakemake", "--cores", cores, *arguments],
+def start_snakemake(folder, *arguments, cores="2", under=(), **options):
+    """Start Snakemake in a project, under another command if given; all output goes to stdout."""
+    return subprocess.Popen(
+        [*under, sys.executable, "-m", "snakemake", "--cores", cores, *arguments],
         cwd=folder,
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        check=False,
+        **options,
     )
+
+
+def snakemake(folder, *arguments, **options):
+    """Run Snakemake in a project; returns the finished process with all output in stdout."""
+    with start_snakemake(folder, *arguments, **options) as run:
+        output, _ = run.communicate()
+    return subprocess.CompletedProcess(run.args, run.returncode, output)
 
 
 def environment():

@@ -15,7 +15,16 @@ import pytest
 import yaml
 
 from data_files import tiny_imagenet_files, write_files, zipped
-from project import ROOT, copy_project, environment, planned, snakemake, tables, write_config
+from project import (
+    ROOT,
+    copy_project,
+    environment,
+    planned,
+    snakemake,
+    start_snakemake,
+    tables,
+    write_config,
+)
 
 
 def test_every_artifact_is_there_and_whole(project):
@@ -192,19 +201,12 @@ def test_one_figure_needs_its_own_methods_only(project, tmp_path):
 def test_killed_and_on_one_core_gives_the_same_tables(project, tmp_path):
     """Promises 1 and 2: SIGKILL for everything in mid-run, then on one core instead of two."""
     folder = copy_project(tmp_path / "killed")
-    run = subprocess.Popen(
-        [sys.executable, "-m", "snakemake", "--cores", "2"],
-        cwd=folder,
-        env=environment(),
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    run = start_snakemake(folder, start_new_session=True)
     while not list(folder.glob("results/tiny/*/*/cycles_*/cycle2.safetensors")):
         assert run.poll() is None, "it ended before it could be killed"
         time.sleep(0.01)
     os.killpg(run.pid, signal.SIGKILL)
-    run.wait()
+    run.communicate()
     snakemake(folder, "--unlock")
     again = snakemake(folder, cores="1")
     assert again.returncode == 0, again.stdout

@@ -21,7 +21,7 @@ from data_files import make_arrays
 from dropnet.data.dataset import from_arrays
 from dropnet.errors import exit_on_user_error
 from dropnet.settings import Settings
-from project import FIXTURE, ROOT, copy_project, environment, snakemake, tables
+from project import FIXTURE, ROOT, copy_project, environment, snakemake, start_snakemake, tables
 
 FIGURE = "figures/tiny/mine.png"
 ADVICE = "then start again: finished cycles are kept"
@@ -94,11 +94,8 @@ def test_a_folder_that_is_read_only(disk):
 
 def test_files_that_may_not_grow(tmp_path):
     folder = copy_project(tmp_path / "project")
-    limited = subprocess.run(
-        ["bash", "-c", f"ulimit -f 300; exec {sys.executable} -m snakemake --cores 1 {FIGURE}"],
-        cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, check=False,
-    )  # fmt: skip
+    limit = ["bash", "-c", 'ulimit -f 300; exec "$@"', "bash"]
+    limited = snakemake(folder, FIGURE, cores="1", under=limit)
     lines = errors_of(limited)
     assert any("File too large; raise the limit on the size of files" in line for line in lines)
     run = snakemake(folder, "-n", FIGURE)
@@ -108,10 +105,7 @@ def test_files_that_may_not_grow(tmp_path):
 def test_a_job_that_is_killed_is_told_of(tmp_path):
     """As Linux does when memory is short: the job itself cannot say anything."""
     folder = copy_project(tmp_path / "project")
-    run = subprocess.Popen(
-        [sys.executable, "-m", "snakemake", "--cores", "1", FIGURE],
-        cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
+    run = start_snakemake(folder, FIGURE, cores="1")
     while not list(folder.glob("results/tiny/FC8-FC6/baseline/cycles_*/lock")):
         assert run.poll() is None
         time.sleep(0.01)
@@ -198,11 +192,7 @@ def test_no_network(tmp_path):
     ]
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     target = "results/data/digits.safetensors"
-    offline = subprocess.run(
-        ["unshare", "--net", sys.executable, "-m", "snakemake", "--cores", "1", target],
-        cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, check=False,
-    )  # fmt: skip
+    offline = snakemake(folder, target, cores="1", under=["unshare", "--net"])
     (line,) = errors_of(offline)
     assert "digits" in line
     assert not (folder / target).exists()

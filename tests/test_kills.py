@@ -3,13 +3,11 @@
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from contextlib import suppress
 from pathlib import Path
 
-from project import copy_project, environment, snakemake, tables
+from project import copy_project, snakemake, start_snakemake, tables
 
 KILLS = 25
 LONGEST = 7.0  # seconds between two kills; Snakemake and a job need about three to start
@@ -23,15 +21,7 @@ class Run:
         self.process = None
 
     def start(self):
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "snakemake", "--cores", "2"],
-            cwd=self.folder,
-            env=environment(),
-            start_new_session=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        self.process = start_snakemake(self.folder, start_new_session=True)
 
     def ended(self):
         return self.process is None or self.process.poll() is not None

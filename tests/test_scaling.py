@@ -16,6 +16,7 @@ sys.path.insert(0, str(REPOSITORY / "benchmarks"))
 import scaling  # noqa: E402
 import scheduling  # noqa: E402
 from dropnet.config import load  # noqa: E402
+from dropnet.schedule import remaining_counts  # noqa: E402
 from scheduling import critical_path, first_come, longest_first, paths  # noqa: E402
 
 ORDERS = pytest.mark.parametrize("makespan", [longest_first, first_come])
@@ -115,12 +116,12 @@ def test_seconds_of_a_job_by_hand():
     one = 10 * (54_000 * 3e-3 + 6_000 * 1e-3) + 10_000 * 1e-3 + 54_000 * 1e-3
     assert scaling.training_seconds(settings, jobs["baseline"], Ten(), speed) == pytest.approx(one)
     # the unpruned network is the baseline's; the last cycle leaves no filter
-    counts = scaling.remaining_counts((64, 64), 0.2, 0.01, True)
+    counts = remaining_counts((64, 64), 0.2, 0.01, True)
     assert counts[-1] == 0
     seconds = scaling.training_seconds(settings, jobs["minimum_layer"], Ten(), speed)
     assert seconds == pytest.approx(one * sum(counts[1:]) / 128)
     again = scaling.training_seconds(settings, jobs["minimum (random_init)"], Ten(), speed)
-    whole = scaling.remaining_counts((64, 64), 0.2, 0.01, False)
+    whole = remaining_counts((64, 64), 0.2, 0.01, False)
     assert again == pytest.approx(one * sum(whole) / 128)
 
 
@@ -141,7 +142,7 @@ def test_a_core_costs_what_was_measured_and_a_stack_less_for_each():
 
 def test_a_gpu_waits_for_its_launches_or_its_arithmetic():
     settings, _ = jobs_of("VGG19")
-    speed = scaling.gpu_speed(settings)
+    speed = scaling.gpu_speed(settings, (3, 32, 32))
     launches = 18 * 20 * 10e-6 / 32  # 16 convolutions and 2 fully connected layers
     assert speed("train", 0.05, 1) == pytest.approx(launches)
     assert 398e6 * 6 / 10e12 < speed("train", 1.0, 1) < 400e6 * 6 / 10e12

@@ -16,13 +16,12 @@ from dropnet.methods import Method, methods_of, parse, run_of
 from dropnet.metrics import FOR_CHAINS
 from dropnet.models import MODELS, Layer, check_pools, convolves, is_chain
 from dropnet.settings import Settings
-from dropnet.tables import QUANTITIES
+from dropnet.tables import BASELINE, QUANTITIES
 from dropnet.yaml_files import read, strict_validator
 
 SCHEMA = WORKFLOW / "schemas" / "config.schema.yaml"
 #: What makes an experiment the one that it is, and no scale changes; and its widths.
 IDENTITY = ("dataset", "model", "prune_fraction", "stop_fraction")
-BASELINE = "baseline"
 PAPER_PROTOCOL = WORKFLOW / "reference" / "protocol.yaml"
 Config = Mapping[str, Any]
 
@@ -305,6 +304,12 @@ class Job:
         return self.method.name if self.method else BASELINE
 
     @property
+    def seed_numbers(self) -> range:
+        """The seeds of the block."""
+        first, last = map(int, self.seeds.split("-"))
+        return range(first, last + 1)
+
+    @property
     def folder(self) -> Path:
         """Where its files are, in results/<scale>/."""
         return Path(self.experiment, self.method.folder if self.method else BASELINE)
@@ -316,6 +321,12 @@ def jobs(config: Config, scale: str, experiment: str) -> Iterator[Job]:
     for method in [None, *methods_of(config["experiments"][experiment])]:
         for seeds in blocks:
             yield Job(experiment, method, seeds)
+
+
+def all_jobs(config: Config, scale: str) -> Iterator[Job]:
+    """Yield the training jobs of all experiments of a scale."""
+    for experiment in experiments(config, scale):
+        yield from jobs(config, scale, experiment)
 
 
 def reductions(config: Config, scale: str, experiment: str, ignore: Iterable[str] = ()) -> str:

@@ -15,6 +15,7 @@ from PIL import Image
 from dropnet.code_files import WORKFLOW
 from dropnet.judging import VERDICTS, by_claim, in_points
 from dropnet.provenance import git_state
+from dropnet.tables import BASELINE
 
 TEMPLATES = WORKFLOW / "report"
 PICTURE_WIDTH = 1380  # pixels: twice those of the page, for screens of high density
@@ -122,7 +123,7 @@ def _job(path: Path) -> dict[str, Any]:
     seeds = record["seeds"]
     return {
         "experiment": record["settings"]["experiment"],
-        "method": record.get("method", "baseline"),
+        "method": record.get("method", BASELINE),
         "seeds": f"{seeds[0]}-{seeds[-1]}",
         "seconds": record["wall_seconds"],
         "table": path.with_name(path.stem.replace("provenance", "runs") + ".csv"),

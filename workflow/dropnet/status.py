@@ -9,6 +9,7 @@ from dropnet import config as configuration
 from dropnet.metrics import METRICS
 from dropnet.models import layers_of, masked_widths
 from dropnet.schedule import remaining_counts
+from dropnet.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -32,32 +33,35 @@ class Job:
 
 def jobs(config: dict[str, Any], scale: str, results: str | Path = "results") -> Iterator[Job]:
     """Yield the training jobs of a scale in the order of the configuration."""
-    for experiment in configuration.experiments(config, scale):
-        for job in configuration.jobs(config, scale, experiment):
-            folder = Path(results) / scale / job.folder
-            cycles = _cycles(config, scale, job)
-            complete = (folder / f"runs_seeds{job.seeds}.csv").exists()
-            kept = len(list(folder.glob(f"cycles_seeds{job.seeds}/cycle*.safetensors")))
-            log = folder / f"log_seeds{job.seeds}.txt"
-            lines = log.read_text().splitlines() if log.exists() else []
-            yield Job(
-                name=f"{experiment} {job.name} {job.seeds}",
-                finished=cycles if complete else min(kept, cycles),
-                cycles=cycles,
-                complete=complete,
-                last_line=lines[-1] if lines else "",
-            )
+    for job in configuration.all_jobs(config, scale):
+        folder = Path(results) / scale / job.folder
+        settings = configuration.settings(config, scale, job.experiment, job.method)
+        cycles = len(fractions_trained(settings, job))
+        complete = (folder / f"runs_seeds{job.seeds}.csv").exists()
+        kept = len(list(folder.glob(f"cycles_seeds{job.seeds}/cycle*.safetensors")))
+        log = folder / f"log_seeds{job.seeds}.txt"
+        lines = log.read_text().splitlines() if log.exists() else []
+        yield Job(
+            name=f"{job.experiment} {job.name} {job.seeds}",
+            finished=cycles if complete else min(kept, cycles),
+            cycles=cycles,
+            complete=complete,
+            last_line=lines[-1] if lines else "",
+        )
 
 
-def _cycles(config: dict[str, Any], scale: str, job: configuration.Job) -> int:
-    """How many cycles a job trains; only the baseline and new initialisations have the unpruned."""
+def fractions_trained(settings: Settings, job: configuration.Job) -> list[float]:
+    """Return the fraction remaining in each cycle that a job trains.
+
+    Only the baseline and new initialisations train the unpruned one.
+    """
     if job.method is None:
-        return 1
-    settings = configuration.settings(config, scale, job.experiment, job.method)
+        return [1.0]
     counts = remaining_counts(
         masked_widths(layers_of(settings)),
         settings.prune_fraction,
         settings.stop_fraction,
         METRICS[job.method.metric].per_layer,
     )
-    return len(counts) if job.method.random_init else len(counts) - 1
+    fractions = [count / counts[0] for count in counts]
+    return fractions if job.method.random_init else fractions[1:]

@@ -28,6 +28,8 @@ COLUMNS = (
     "epochs",
 )
 
+BASELINE = "baseline"  # the name of the job that no method has
+
 AGREEMENT_COLUMNS = (
     "experiment",
     "method",

@@ -16,12 +16,10 @@ from dropnet.networks import Cycle
 from dropnet.provenance import Moment, collect, versions
 from dropnet.settings import Settings
 from dropnet.store import save_cycles
-from dropnet.tables import write_runs
+from dropnet.tables import BASELINE, write_runs
 from dropnet.training.data import load_task
 from dropnet.training.device import find_device, name_of
 from dropnet.training.task import BaseTask
-
-BASELINE = "baseline"  # the name of the job that no method has
 
 
 def arguments(description: str, files: Sequence[str]) -> argparse.ArgumentParser:

@@ -19,7 +19,7 @@ os.environ |= {"PYTHONPATH": str(WORKFLOW)}
 from snakemake.exceptions import WorkflowError
 
 from dropnet import claims, code_files, config as configuration, workspace
-from dropnet.errors import UserError, exit_on_user_error
+from dropnet.errors import GO_ON, UserError, exit_on_user_error
 from dropnet.methods import methods_of
 from dropnet.metrics import METRICS
 from dropnet.models import engine_of, layers_of
@@ -41,7 +41,7 @@ def tell_trouble():
 shell.prefix(
     "set -euo pipefail; trap 'status=$?; [ $status -le 128 ] || echo \"error: a job was ended by"
     " signal $((status - 128)); if nobody did so, memory was short: use fewer cores, or give jobs"
-    " more memory, then start again: finished cycles are kept\" >&2' EXIT; "
+    f" more memory, {GO_ON}\" >&2' EXIT; "
 )
 
 # and no traceback for each line that Snakemake cannot write into its own
@@ -54,8 +54,6 @@ with exit_on_user_error():
     if words:
         atexit.unregister(tell_trouble)
         raise UserError(words)
-
-with exit_on_user_error():
     configuration.read("config.yaml")  # a file that is no YAML is refused in our words
 
 
@@ -130,7 +128,7 @@ def experiment_settings(wildcards):
     folder = getattr(wildcards, "method", None)
     if hasattr(wildcards, "metric"):
         folder = f"{wildcards.metric}_random_init"
-    folder = folder or "baseline"
+    folder = folder or configuration.BASELINE
     seeds = getattr(wildcards, "seeds", None)
     scale, experiment = wildcards.scale, wildcards.experiment
     if seeds and seeds not in blocks_of_seeds(scale, experiment).get(folder, []):
@@ -306,6 +304,5 @@ def provenance_of_all(scale):
     """The provenance of every training job at a scale."""
     return [
         f"results/{scale}/{job.folder}/provenance_seeds{job.seeds}.json"
-        for experiment in all_experiments(scale)
-        for job in configuration.jobs(config, scale, experiment)
+        for job in configuration.all_jobs(config, scale)
     ]
