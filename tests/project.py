@@ -113,6 +113,20 @@ def environment():
     return {**os.environ, "PATH": path}
 
 
+def jobs_at_work(folder):
+    """The processes that run a project's scripts, left-over ones included: number -> command."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        try:
+            words = (entry / "cmdline").read_bytes().decode().split("\0")
+            here = os.path.samefile(entry / "cwd", folder)
+        except (OSError, ValueError):  # it has ended, or is nobody's
+            continue
+        if here and len(words) > 1 and words[1].startswith("workflow/scripts/"):
+            found[int(entry.name)] = " ".join(words)
+    return found
+
+
 def planned(folder, *arguments):
     """The rules that a dry run would run, each with its number of jobs."""
     output = snakemake(folder, "-n", *arguments).stdout

@@ -5,9 +5,8 @@ import random
 import signal
 import time
 from contextlib import suppress
-from pathlib import Path
 
-from project import copy_project, snakemake, start_snakemake, tables
+from project import copy_project, jobs_at_work, snakemake, start_snakemake, tables
 
 KILLS = 25
 LONGEST = 7.0  # seconds between two kills; Snakemake and a job need about three to start
@@ -26,21 +25,8 @@ class Run:
     def ended(self):
         return self.process is None or self.process.poll() is not None
 
-    def jobs(self):
-        """The processes that run this project's scripts, left-over ones included."""
-        found = []
-        for entry in Path("/proc").iterdir():
-            try:
-                words = (entry / "cmdline").read_bytes().split(b"\0")
-                here = os.path.samefile(entry / "cwd", self.folder)
-            except (OSError, ValueError):  # it has ended, or is nobody's
-                continue
-            if here and len(words) > 1 and words[1].startswith(b"workflow/scripts/"):
-                found.append(int(entry.name))
-        return found
-
     def kill_jobs(self):
-        for job in self.jobs():
+        for job in jobs_at_work(self.folder):
             kill(job)
 
     def kill_snakemake(self):
@@ -114,7 +100,7 @@ def test_killed_25_times_at_random_moments(project, tmp_path):
         if victim != "snakemake":
             run.kill_jobs()
     if run is not None:
-        while run.jobs() and run.ended():
+        while jobs_at_work(run.folder) and run.ended():
             time.sleep(0.1)  # left over from a Snakemake that was killed
         if not run.ended():
             run.kill_snakemake()

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 import slurm
-from project import ROOT, copy_project, environment, snakemake, tables
+from project import ROOT, copy_project, environment, jobs_at_work, snakemake, tables
 
 TRAINING = {"train_baseline", "prune_network", "train_random_init"}
 SECONDS = 900  # for all of it; it takes three minutes
@@ -34,41 +34,45 @@ def cluster(tmp_path_factory):
 
 
 class Catcher(threading.Thread):
-    """Stops training jobs in the middle, one after another, and deals with each in its own way."""
+    """Stops a training job when its first cycle is finished, and then deals with it in a way."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, method, deal):
         super().__init__(daemon=True)
-        self.folder = folder
-        self.caught = []  # what was done
+        self.folder, self.deal = folder, deal
+        self.kept = f"results/tiny/FC8-FC6/{method}/cycles_seeds0-1"
+        self.caught = False
 
     def run(self):
-        for method, deal in (
-            ("minimum", self.cancel),
-            ("maximum", self.kill),
-            ("random_layer", self.hang),
-        ):
-            pattern = f"results/tiny/FC8-FC6/{method}/cycles_seeds0-1/cycle1.safetensors"
-            while not (self.folder / pattern).exists():
-                time.sleep(0.005)
-            process = self.process_of(f"--finished results/tiny/FC8-FC6/{method}/cycles_seeds0-1")
+        while not (process := self.process()):
+            time.sleep(0.05)
+        # in small steps from its start on: it cannot be faster than we look
+        while not (self.folder / self.kept / "cycle1.safetensors").exists():
+            os.kill(process, signal.SIGCONT)
+            time.sleep(0.005)
             os.kill(process, signal.SIGSTOP)
-            self.caught.append(deal.__name__)
-            deal(process)
+        self.caught = True
+        self.deal(process)
 
-    def process_of(self, words):
-        """The Python process of the job with these words in its command."""
-        found = slurm.ask("pgrep", "--full", "--oldest", f"^python workflow/scripts/.*{words}")
-        return int(found)
+    def process(self):
+        """The job's process, or None if it has not started."""
+        jobs = jobs_at_work(self.folder)
+        return next((job for job, command in jobs.items() if f" {self.kept} " in command), None)
 
-    def cancel(self, process):
-        slurm.ask("scancel", slurm_job(process))
-        os.kill(process, signal.SIGCONT)
 
-    def kill(self, process):
-        os.kill(process, signal.SIGKILL)
+def cancel(process):
+    slurm.ask("scancel", slurm_job(process))
+    os.kill(process, signal.SIGCONT)
 
-    def hang(self, process):
-        """Leave it stopped: Slurm ends it when its time is up."""
+
+def kill(process):
+    os.kill(process, signal.SIGKILL)
+
+
+def hang(process):
+    """Leave it stopped: Slurm ends it when its time is up."""
+
+
+WAYS = {"minimum": cancel, "maximum": kill, "random_layer": hang}
 
 
 def slurm_job(process):
@@ -79,8 +83,9 @@ def slurm_job(process):
 
 def test_the_whole_workflow_on_slurm_although_jobs_come_to_grief(cluster, project, tmp_path):
     folder = copy_project(tmp_path / "cluster")
-    catcher = Catcher(folder)
-    catcher.start()
+    catchers = [Catcher(folder, method, deal) for method, deal in WAYS.items()]
+    for catcher in catchers:
+        catcher.start()
     command = [sys.executable, "-m", "snakemake", "--profile", "profiles/slurm"]
     limit = ["--set-resources", "prune_network:runtime=attempt"]  # a minute for the first try
     run = subprocess.run(
@@ -88,13 +93,14 @@ def test_the_whole_workflow_on_slurm_although_jobs_come_to_grief(cluster, projec
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=SECONDS, check=False,
     )  # fmt: skip
     assert run.returncode == 0, run.stdout
-    assert set(catcher.caught) == {"cancel", "kill", "hang"}
+    caught = {catcher.deal.__name__ for catcher in catchers if catcher.caught}
+    assert caught == {"cancel", "kill", "hang"}
     for status in ("CANCELLED", "FAILED", "TIMEOUT"):
         assert status in run.stdout, f"no job was noticed as {status}"
     assert tables(folder) == tables(project)
-    for way, method in (("cancel", "minimum"), ("kill", "maximum"), ("hang", "random_layer")):
+    for method, way in WAYS.items():
         log = (folder / f"results/tiny/FC8-FC6/{method}/log_seeds0-1.txt").read_text()
-        assert "already finished" in log, way
+        assert "already finished" in log, way.__name__
 
 
 def test_another_attempt_has_more_time_and_memory():
