@@ -74,7 +74,9 @@ def test_mean_and_interval_by_hand():
     assert ci95 == pytest.approx(1.96 * 0.1 / math.sqrt(2), abs=1e-15)
     # deviations -2, 0, 0, 2: variance 2, over 4
     assert mean_and_ci95([1, 3, 3, 5]) == (3, 1.96 * math.sqrt(0.5))
-    assert mean_and_ci95([0.7]) == (0.7, 0)
+    mean, ci95 = mean_and_ci95([0.7])
+    assert mean == 0.7
+    assert math.isnan(ci95)
     assert all(math.isnan(number) for number in mean_and_ci95([]))
 
 
@@ -355,7 +357,7 @@ def test_scripts_from_runs_to_curves(tmp_path):
     for step in steps:
         assert run_script(*step).stderr == ""
     assert [row["method"] for row in csv.DictReader(io.StringIO(runs.read_text()))] == methods
-    row = "f,FC5-FC5,MNIST,test,minimum (p=0.2),1.0,0.9,0.0,1"
+    row = "f,FC5-FC5,MNIST,test,minimum (p=0.2),1.0,0.9,nan,1"
     assert all_curves.read_text().splitlines() == [",".join(ACCURACY_COLUMNS), row]
 
 

@@ -396,3 +396,37 @@ def test_differences_worked_by_hand():
     table = differences(curve, paper)
     assert table["difference"].tolist() == pytest.approx([0.01] * len(curve))
     assert table["ci95"].tolist() == pytest.approx([0.006] * len(curve))
+
+
+def test_differences_of_a_single_run_have_no_interval_but_are_drawn():
+    curve = make_curve(["minimum"]).assign(ci95=math.nan, runs=1)
+    table = differences(curve, paper_of(curve))
+    assert table["ci95"].isna().all()
+    below = plot(curve, make_face(), paper_of(curve)).axes[-1]
+    points = below.get_lines()[-1]
+    assert points.get_ydata() == pytest.approx([0.01] * len(curve))
+
+
+def test_the_axis_of_differences_is_logarithmic_where_few_are_far():
+    curve = make_curve(["minimum"])
+    few = paper_of(curve)
+    few.loc[few.index[-1], "accuracy"] -= 0.3
+    for paper, scale in (
+        (paper_of(curve), "linear"),
+        (few, "symlog"),
+        (paper_of(curve, 0.3), "linear"),
+    ):
+        below = plot(curve, make_face(), paper).axes[-1]
+        assert below.get_yscale() == scale
+        heights = below.get_lines()[-1].get_ydata()
+        lowest, highest = below.get_ylim()
+        assert all(lowest < height < highest for height in heights)
+
+
+def test_all_panels_of_all_points_have_the_same_ticks():
+    curve = make_curve(["minimum"])
+    paper = paper_of(curve)
+    figure = plot(curve, make_face(), paper[paper["fraction_remaining"] > 0.4])
+    first, below = figure.axes[0], figure.axes[-1]
+    assert list(below.get_xticks()) == list(first.get_xticks())
+    assert below.get_xlim() == first.get_xlim()

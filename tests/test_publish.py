@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -380,6 +381,23 @@ def test_readme_has_the_numbers_worked_by_hand(project):
     shown, folded = text.split("<details><summary>1 more figure ")
     assert "figures/fig03.png" in shown
     assert "figures/fig03_epochs.png" in folded
+
+
+def test_a_figure_that_is_printed_twice_is_shown_once(project):
+    publish(CONFIG, "small")
+    folder = Path("published/small")
+    curves = pd.read_csv(folder / "curves.csv")
+    again = curves[curves["figure"] == "fig03"].assign(figure="figS99")
+    pd.concat([curves, again]).to_csv(folder / "curves.csv", index=False)
+    shutil.copy(folder / "figures/fig03.png", folder / "figures/figS99.png")
+    update("README.md", "published")
+    text = Path("README.md").read_text()
+    assert "figures/fig03.png" in text
+    assert "figS99" not in text
+    again["method"] = "random"
+    pd.concat([curves, again]).to_csv(folder / "curves.csv", index=False)
+    update("README.md", "published")
+    assert "figures/figS99.png" in Path("README.md").read_text()
 
 
 def test_update_is_stable_and_check_agrees(project):

@@ -220,13 +220,13 @@ def diverged(runs: pd.DataFrame) -> pd.Series:
 def mean_and_ci95(values: Sequence[float]) -> tuple[float, float]:
     """Mean of `values` and half the width of its 95% interval, as the paper computes it.
 
-    The interval is 1.96 * population standard deviation / sqrt(n); both are nan for no values.
-    Sums are exact, so that the order of the values does not matter.
+    The interval is 1.96 * population standard deviation / sqrt(n). It is nan for a single value,
+    and so is the mean for none. Sums are exact, so that the order of the values does not matter.
     """
     n = len(values)
-    if n == 0:
-        return math.nan, math.nan
-    mean = math.fsum(values) / n
+    mean = math.fsum(values) / n if n else math.nan
+    if n < 2:
+        return mean, math.nan
     variance = math.fsum((value - mean) ** 2 for value in values) / n
     return mean, 1.96 * math.sqrt(variance / n)
 

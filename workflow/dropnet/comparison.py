@@ -11,7 +11,7 @@ from dropnet.errors import UserError
 
 PAPER_SHA256 = "e8fece48c89b790818a06a2ce59c3588db8622c81eea2a8efbbced4ab59b3cdd"
 KEYS = ["split", "method", "place"]
-COLUMNS = ["figure", "method", "ours", "paper", "mean", "largest", "at"]
+COLUMNS = ["figure", "method", "ours", "paper", "points", "mean", "largest", "at"]
 
 
 def paper_curves(path: str | Path = PAPER_CURVES) -> pd.DataFrame:
@@ -44,8 +44,8 @@ def beside_paper(
 
     Returns:
         One row for each figure and method that the paper has: accuracy of the unpruned network,
-        ours and the paper's; mean difference over the points, ours minus the paper's; the largest
-        one by size, and the fraction remaining at which it is.
+        ours and the paper's; how many points both have, the mean difference over these, ours
+        minus the paper's; the largest one by size, and the fraction remaining at which it is.
     """
     rows = []
     ours = curves[curves["split"] == "test"]
@@ -62,6 +62,7 @@ def beside_paper(
                     "method": method,
                     "ours": first["accuracy"],
                     "paper": first["accuracy_paper"],
+                    "points": len(points),
                     "mean": difference.mean(),
                     "largest": difference[farthest],
                     "at": points.loc[farthest, "fraction_remaining"],
@@ -79,10 +80,11 @@ def differences(curve: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row a point: method, fraction_remaining, difference, and half its 95% interval. Both
-        intervals are added in squares, and the error of reading the plot to that.
+        intervals are added in squares, and the error of reading the plot to that. A single run
+        has no interval, and neither has its difference (nan).
     """
     joined = _placed(curve).merge(_placed(paper), on=["method", "place"], suffixes=("", "_paper"))
-    both = joined["ci95"].fillna(0) ** 2 + joined["ci95_paper"].fillna(0) ** 2
+    both = joined["ci95"] ** 2 + joined["ci95_paper"].fillna(0) ** 2  # Figure 9 has none
     return pd.DataFrame(
         {
             "method": joined["method"],

@@ -104,7 +104,8 @@ X_TICKS = (1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
 MORE_X_TICKS = (0.7, 0.3)  # where there is room
 X_PADDING = 1.08  # a factor, on the logarithmic axis
 DIFFERENCE_HEIGHT = 1.25  # of the panel under the others, in inches
-NEAR, FAR_APART = 0.02, 0.15  # differences: linear up to the one, logarithmic if beyond the other
+# Differences of which some, not most, are beyond FAR_APART: linear up to NEAR, then logarithmic
+NEAR, FAR_APART = 0.02, 0.15
 DIFFERENCES = (0, 0.02, 0.1, 0.3, 1)  # ticks, of both signs; those at 1 and 0.3 would touch
 PALE = {"linewidth": 3.2, "alpha": 0.28, "dash_capstyle": "butt", "zorder": 1.5}  # the paper's
 ROW_HEIGHT = 0.5  # of the figure of what can go, in inches
@@ -251,7 +252,7 @@ def plot(curve: pd.DataFrame, face: Face, paper: pd.DataFrame | None = None) -> 
         if apart is not None:
             axes = _add_panels(figure, 1, below, DIFFERENCE_HEIGHT)[0]
             _draw_differences(axes, apart, face.unit, styles(methods))
-            axes.set_xlim(panels[0].get_xlim())
+            _set_x(axes, drawn["fraction_remaining"].min())
         _write_header(figure, header)
         _add_legend(figure, panels[0], methods, columns)
     return figure
@@ -416,15 +417,15 @@ def _draw_differences(
     # no lines: the points that both curves have may be far apart
     points = {name: replace(style, dashes="none") for name, style in method_styles.items()}
     _draw_curves(axes, drawn, "difference", points)
-    farthest = float((drawn["difference"].abs() + drawn["ci95"]).max())
+    sizes = drawn["difference"].abs()
+    farthest = float((sizes + drawn["ci95"].fillna(0)).max())
     limit = 1.08 * max(farthest, LEAST_SPAN / 2) if math.isfinite(farthest) else LEAST_SPAN
-    if limit > FAR_APART:
+    if limit > FAR_APART > sizes.median():
         axes.set_yscale("symlog", linthresh=NEAR, linscale=1.2)
         ticks = [tick for tick in DIFFERENCES if tick != (0.3 if limit > 0.5 else 1)]
         axes.yaxis.set_major_locator(FixedLocator([*ticks, *(-tick for tick in ticks)]))
         axes.yaxis.set_minor_locator(FixedLocator([]))
     axes.set_ylim(-limit, limit)
-    _set_x(axes, drawn["fraction_remaining"].min() if len(drawn) else 0.1)
     _draw_bars(axes, drawn, "difference", method_styles)
     axes.set_xlabel(f"Fraction of {unit} remaining")
     axes.set_ylabel("Ours - paper's")

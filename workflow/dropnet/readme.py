@@ -177,14 +177,17 @@ def _beside_paper(curves: pd.DataFrame, settings: dict[str, Any]) -> list[str]:
     table = beside_paper(curves, paper_curves(), settings)
     if table.empty:
         return []
+    # the supplement prints some figures of the paper once more
+    table = table[~table.duplicated(table.columns.drop("figure").tolist())]
     return [
         "Beside the paper's own curves (test accuracy, ours minus the paper's):",
         "",
-        "| figure | method | unpruned, ours | unpruned, paper | mean difference | largest |",
-        f"|{' --- |' * 6}",
+        "| figure | method | unpruned, ours | unpruned, paper | points of both | mean difference"
+        " | largest |",
+        f"|{' --- |' * 7}",
         *(
-            f"| {row.figure} | {row.method} | {row.ours:.3f} | {row.paper:.3f} | {row.mean:+.3f}"
-            f" | {row.largest:+.3f} (at {row.at:.3g}) |"
+            f"| {row.figure} | {row.method} | {row.ours:.3f} | {row.paper:.3f} | {row.points}"
+            f" | {row.mean:+.3f} | {row.largest:+.3f} (at {row.at:.3g}) |"
             for row in table.itertuples()
         ),
         "",
@@ -205,15 +208,18 @@ def _at_or_below(curve: pd.DataFrame, target: float) -> str:
 
 
 def _images(folder: Path, link: str) -> list[str]:
-    """Figures of test accuracy are shown, the others folded away."""
+    """Figures of test accuracy are shown, the others folded away; of two alike, the first."""
     curves = pd.read_csv(folder / "curves.csv")
-    shows = {
-        row.figure: (row.split, f"{row.figure}: {row.experiment}, {row.split} accuracy")
-        for row in curves[["figure", "experiment", "split"]].drop_duplicates().itertuples()
-    }
+    curves = curves[["figure", "experiment", "method", "split"]].drop_duplicates()
+    shows, first = {}, {}
+    for figure, rows in curves.groupby("figure"):  # in the order of their names
+        experiment, split = rows[["experiment", "split"]].iloc[0]
+        shows[figure] = (split, f"{figure}: {experiment}, {split} accuracy")
+        first.setdefault((experiment, split, *rows["method"]), figure)
+    alike = set(shows) - set(first.values())
     shown, folded = [], []
     figures = (folder / "figures").glob("*.png")
-    for path in sorted(path for path in figures if path.stem != "removable"):
+    for path in sorted(path for path in figures if path.stem not in {"removable", *alike}):
         split, text = shows.get(path.stem, ("", path.stem))
         (shown if split == "test" else folded).append(f"![{text}]({link}/figures/{path.name})")
     lines = [line for image in shown for line in (image, "")]
