@@ -380,7 +380,7 @@ def oracle_seconds(settings: Settings, job: Job, seeds: int) -> float:
     """Losses without each node: as benchmarked at full size, falling as the fraction squared."""
     if job.method is None or job.method.metric != "oracle":
         return 0.0
-    models = json.loads((PUBLISHED / "benchmarks/oracle.json").read_text())["oracle"]["models"]
+    models = json.loads((PUBLISHED / "benchmarks/bench.json").read_text())["oracle"]["models"]
     full = models["A" if settings.model == "FC" else "B"]["our_s"]["median"]
     return seeds * full * sum(f**2 for f in [1.0, *fractions_trained(settings, job)])
 

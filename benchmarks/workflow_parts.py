@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FIGURES = ("fig03", "fig04", "fig05")  # those of the fully connected networks, at scale preview
 PARTS = ("Snakefile", "config.yaml", "workflow", "envs", "profiles")
-LEAST_EFFICIENCY, MOST_START_UP, MOST_NO_OP_S = 0.85, 0.10, 10.0
+LEAST_EFFICIENCY, MOST_START_UP, MOST_NO_OP_S = 0.85, 0.10, 10.0  # aims, shown beside the times
 STARTS = 5  # of each script, to know how long it takes until it begins to work
 
 
@@ -48,7 +48,7 @@ def measure_workflow(bench: "Bench") -> dict[str, Any]:
         os.sched_setaffinity(0, others)
     starting = sum(start_up[rule] * count for rule, count in jobs["count"].items())
     between = seconds[1] - jobs["seconds"]  # with one core, no two jobs run at a time
-    result = {
+    return {
         "figures": figures,
         "seconds": {str(cores): value for cores, value in seconds.items()},
         "efficiency": seconds[1] / (2 * seconds[2]),
@@ -59,11 +59,6 @@ def measure_workflow(bench: "Bench") -> dict[str, Any]:
         "of_snakemake": between / seconds[1],
         "no_op_s": no_op,
     }
-    # checks are "at most": the inverse of an efficiency is what a core costs
-    bench.check("inverse efficiency of two cores", 1 / result["efficiency"], 1 / LEAST_EFFICIENCY)
-    bench.check("share of start-up", result["start_up_share"], MOST_START_UP)
-    bench.check("no-op rerun, seconds", no_op, MOST_NO_OP_S)
-    return result
 
 
 def copy_project(folder: Path, data: Path) -> Path:
@@ -117,12 +112,16 @@ def print_workflow(result: dict[str, Any]) -> None:
     )
     one, two = result["seconds"]["1"], result["seconds"]["2"]
     rows = [
-        ("seconds with 1 core", f"{one:.0f}"),
-        ("seconds with 2 cores", f"{two:.0f}"),
-        ("parallel efficiency", f"{result['efficiency']:.2f}"),
-        ("start-up, share of the time with 1 core", f"{result['start_up_share']:.1%}"),
-        ("  interpreters and imports", f"{result['of_interpreters']:.1%}"),
-        ("  Snakemake", f"{result['of_snakemake']:.1%}"),
-        ("seconds of a rerun with nothing to do", f"{result['no_op_s']:.1f}"),
+        ("seconds with 1 core", f"{one:.0f}", ""),
+        ("seconds with 2 cores", f"{two:.0f}", ""),
+        ("parallel efficiency", f"{result['efficiency']:.2f}", f"{LEAST_EFFICIENCY} or more"),
+        (
+            "start-up, share of the time with 1 core",
+            f"{result['start_up_share']:.1%}",
+            f"{MOST_START_UP:.0%} or less",
+        ),
+        ("  interpreters and imports", f"{result['of_interpreters']:.1%}", ""),
+        ("  Snakemake", f"{result['of_snakemake']:.1%}", ""),
+        ("seconds of a no-op rerun", f"{result['no_op_s']:.1f}", f"{MOST_NO_OP_S:g} or less"),
     ]
-    print_table(("", ""), rows)
+    print_table(("", "measured", "aim"), rows)
