@@ -103,8 +103,7 @@ def measure(config: Config, data: Path) -> dict[str, Any]:
     os.environ |= ONE_THREAD  # of the scripts started from here
     networks: dict[str, Any] = {}
     loading: dict[str, float] = {}
-    for experiment in configuration.experiments(config, SCALE):
-        settings = configuration.settings(config, SCALE, experiment)
+    for settings in settings_to_measure(config):
         if network_name(settings) not in networks:
             tell(f"scaling: {network_name(settings)}")
             networks[network_name(settings)] = time_network(settings, data)
@@ -121,6 +120,15 @@ def measure(config: Config, data: Path) -> dict[str, Any]:
         "start_up_s": {rule: of_rounds(lambda r=rule: run_script(r, "--help")) for rule in rules},
         "figure_s": time_figure(config),
     }
+
+
+def settings_to_measure(config: Config) -> Iterator[Settings]:
+    """Of scale paper, and of the published jobs, which may be reduced."""
+    for experiment in configuration.experiments(config, SCALE):
+        yield configuration.settings(config, SCALE, experiment)
+    for scale in published_scales(config):
+        for experiment in sorted({job.experiment for job, _ in recorded_jobs(config, scale)}):
+            yield configuration.settings(config, scale, experiment)
 
 
 def network_name(settings: Settings) -> str:
