@@ -21,10 +21,9 @@ from dropnet.aggregate import (
     points,
     read_curve,
     read_runs,
-    table_text,
-    write_table,
 )
 from dropnet.errors import UserError
+from dropnet.table_files import table_text, write_table
 from dropnet.tables import COLUMNS
 
 ROOT = Path(__file__).parent.parent

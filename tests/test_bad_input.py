@@ -263,8 +263,56 @@ def test_a_spoilt_configuration_file_is_refused_in_one_line(tmp_path, text):
     file.write_bytes(text)
     with pytest.raises(UserError) as error:
         configuration.load(file)
-    assert "Traceback" not in str(error.value)
+    assert one_line(error).startswith(("config: ", f"{file}: "))
     assert list(tmp_path.iterdir()) == [file]
+
+
+def bomb_of_aliases(key):
+    """Nine times nine times nine ... values, in twelve lines."""
+    lines = ["x0: &x0 [1, 1]"]
+    lines += [f"x{n}: &x{n} [{', '.join([f'*x{n - 1}'] * 9)}]" for n in range(1, 12)]
+    return "\n".join([*lines, f"{key}: *x11"])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("data_dir: 2001-99-99", "month must be in 1..12"),
+        (f"seeds: {'9' * 5000}", "line 1: a value of more than 3,000 characters"),
+        (f"protocol: {{seeds: 0x{'f' * 2900}}}", "config: "),
+        ("x: !!int abc", "not YAML"),
+        ("x: !!float abc", "not YAML"),
+        ("x: !!bool abc", "not YAML"),
+        ("x: !!timestamp abc", "not YAML"),
+        ("? [a, b]\n: 1", "not YAML"),
+        ("[" * 3000, "nested too deeply"),
+        (bomb_of_aliases("data_dir"), "more than 100,000 values"),
+        (bomb_of_aliases("<<"), "more than 100,000 values"),
+        ("x: &x [*x]", "line 1: the value contains itself"),
+        ('scale: "a\\ud800b"', "line 1: 'a\\ud800b' is not text"),
+        ("", "has no keys"),
+        ("- scale", "has no keys"),
+    ],
+    ids=lambda text: text[-30:],
+)
+def test_what_yaml_admits_or_stumbles_over_is_refused(tmp_path, text, words):
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(UserError) as error:
+        configuration.load(tmp_path / "config.yaml")
+    assert words in one_line(error)
+
+
+def test_a_folder_is_no_configuration(tmp_path):
+    with pytest.raises(UserError, match="not a file"):
+        configuration.load(tmp_path)
+
+
+def test_aliases_are_fine_otherwise(tmp_path):
+    text = (ROOT / "config.yaml").read_text()
+    text = text.replace("widths: [40, 40]", "widths: &w [40, 40]", 1)
+    assert "&w" in text
+    (tmp_path / "config.yaml").write_text(text.replace("widths: [40, 40]", "widths: *w"))
+    assert configuration.load(tmp_path / "config.yaml") == SHIPPED
 
 
 @settings(HUNDREDS, max_examples=5)

@@ -204,7 +204,7 @@ def test_the_checksum_to_pin_is_printed(start):
     for name, content, message in [
         ("digit", config, "datasets.digit: not in config.yaml (did you mean 'digits'?)"),
         ("digits", {"datasets": None}, "config.yaml: not a configuration with `datasets`"),
-        ("digits", [], "config.yaml: not a configuration with `datasets`"),
+        ("digits", [], "config.yaml: has no keys"),
     ]:
         (start.work / "config.yaml").write_text(yaml.safe_dump(content))
         process = start("prepare_dataset", "--checksum", name)

@@ -31,13 +31,20 @@ def can(*command):
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
+def skip(reason):
+    """But not in CI, which has to try everything."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
 @pytest.fixture
 def disk(tmp_path):
     """A small disk of its own; yields its folder, and a function that mounts it anew."""
     place = tmp_path / "disk"
     place.mkdir()
     if not can("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)):
-        pytest.skip("mounting a small disk takes root, and a machine that lets it")
+        skip("mounting a small disk takes root, and a machine that lets it")
 
     def remount(options):
         subprocess.run(["mount", "-o", f"remount,{options}", str(place)], check=True)
@@ -92,14 +99,37 @@ def test_a_folder_that_is_read_only(disk):
     assert run.returncode == 0, run.stdout
 
 
-def test_files_that_may_not_grow(tmp_path):
+def test_files_that_may_not_grow(project, tmp_path):
     folder = copy_project(tmp_path / "project")
     limit = ["bash", "-c", 'ulimit -f 300; exec "$@"', "bash"]
     limited = snakemake(folder, FIGURE, cores="1", under=limit)
     lines = errors_of(limited)
     assert any("File too large; raise the limit on the size of files" in line for line in lines)
-    run = snakemake(folder, "-n", FIGURE)
-    assert "prepare_dataset" in run.stdout
+    assert_as_undisturbed(folder, project)
+
+
+@pytest.mark.parametrize(
+    ("make", "where"),
+    [
+        ("touch results", "results"),
+        ("ln -s /nowhere figures", "figures"),
+        ("mkdir results && ln -s tiny results/tiny", "results/tiny"),
+        ("touch .snakemake", ".snakemake"),
+    ],
+)
+def test_what_stands_where_a_folder_should_be(tmp_path, make, where):
+    folder = copy_project(tmp_path / "project")
+    subprocess.run(make, shell=True, cwd=folder, check=True)
+    (line,) = errors_of(snakemake(folder, FIGURE))
+    assert line == f"error: {folder / where}: not a folder; move it away, then start again"
+
+
+@pytest.mark.parametrize("name", ["a:b", "a{scale}b", "a}"])
+def test_a_project_in_a_folder_of_an_unfit_name(tmp_path, name):
+    folder = copy_project(tmp_path / name)
+    (line,) = errors_of(snakemake(folder, FIGURE))
+    assert line.startswith(f"error: {folder}: its path contains ")
+    assert not (folder / "results").exists()
 
 
 def test_a_job_that_is_killed_is_told_of(tmp_path):
@@ -164,6 +194,37 @@ def test_memory_that_is_short(tmp_path):
     assert call("train_baseline.py", *words).returncode == 0
 
 
+def start_script(name, *words, **options):
+    env = environment() | {"PYTHONPATH": str(ROOT / "workflow"), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, ROOT / "workflow/scripts" / name, *words],
+        env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options,
+    )  # fmt: skip
+
+
+def test_memory_that_is_too_short_for_the_imports():
+    limit = (600 * 2**20,) * 2
+    script = start_script(
+        "prune_network.py", "--help",
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, limit),
+    )  # fmt: skip
+    _, errors = script.communicate()
+    assert script.returncode == 1
+    assert errors.splitlines()[-1].startswith("error: not enough memory; give the job more")
+    assert "Traceback" not in errors
+
+
+def test_an_interruption_while_scripts_import():
+    script = start_script("prune_network.py", "--help")
+    maps = Path(f"/proc/{script.pid}/maps")
+    while "libtorch_cpu" not in maps.read_text():
+        time.sleep(0.001)
+    script.send_signal(signal.SIGINT)
+    _, errors = script.communicate()
+    assert script.returncode != 0
+    assert errors == "interrupted; the same command goes on from here\n"
+
+
 @pytest.mark.parametrize(
     "allocate", [lambda: bytearray(2**60), lambda: torch.empty(2**58)], ids=["python", "torch"]
 )
@@ -182,7 +243,7 @@ def test_other_errors_are_not_hidden():
 
 def test_no_network(tmp_path):
     if not can("unshare", "--net", "true"):
-        pytest.skip("leaving the network takes root, and a machine that lets it")
+        skip("leaving the network takes root, and a machine that lets it")
     folder = copy_project(tmp_path / "project")
     config = yaml.safe_load((folder / "config.yaml").read_text())
     config["datasets"]["digits"]["sources"] = [

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
-from dropnet.aggregate import write_table
 from dropnet.comparison import differences
 from dropnet.errors import UserError
 from dropnet.plotting import STYLES, Face, notes, plot, save, styles
+from dropnet.table_files import write_table
 
 ROOT = Path(__file__).parent.parent
 SIX = ["minimum", "maximum", "random", "minimum_layer", "maximum_layer", "random_layer"]

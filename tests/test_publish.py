@@ -12,11 +12,12 @@ import pytest
 import yaml
 
 from dropnet import config as configuration
-from dropnet.aggregate import combine, curve, read_runs, write_table
+from dropnet.aggregate import combine, curve, read_runs
 from dropnet.errors import UserError
 from dropnet.published import check_derived, derive
 from dropnet.publishing import publish
 from dropnet.readme import BEGIN, END, check, section, update
+from dropnet.table_files import write_table
 from dropnet.tables import COLUMNS
 
 ROOT = Path(__file__).parent.parent
@@ -254,7 +255,9 @@ def test_a_record_that_is_damaged_is_refused_in_one_line(project):
     publish(CONFIG, "small")
     path = Path("published/small/provenance.json")
     path.write_text("{")
-    with pytest.raises(UserError, match=r"published/small/provenance.json: not JSON"):
+    with pytest.raises(
+        UserError, match=r"published/small/provenance.json: not a readable .*; git checkout"
+    ):
         publish(CONFIG, "small")
     path.write_text('{"settings": {}}')
     with pytest.raises(UserError, match="the key 'reductions' is missing"):

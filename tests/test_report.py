@@ -14,10 +14,11 @@ import pytest
 from PIL import Image, ImageColor
 
 from dropnet.claims import load
-from dropnet.judging import VERDICTS, judge
+from dropnet.judging import READERS, VERDICTS, judge
 from dropnet.plotting import STYLES
 from dropnet.removable import COLUMNS
 from dropnet.reporting import Picture, embedded, render
+from dropnet.table_files import read_table, write_table
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 NO_RUNS = pd.DataFrame(
@@ -47,7 +48,7 @@ def report(tmp_path):
         path.write_text(json.dumps(job | {"wall_seconds": seconds}))
         provenance.append(path)
     claims = tmp_path / "claims.csv"
-    judge(load(), NO_RUNS, {}, pd.read_csv(PAPER)).to_csv(claims, index=False)
+    write_table(claims, judge(load(), NO_RUNS, {}, pd.read_csv(PAPER)))
     values = ["FC40-FC40", "minimum", 0.01, 3, 0.96, 0.5, False, 0.4, 0.6, 0.475, 0.955]
     removable = pd.DataFrame([[*values, 1000, 0.5, 20000, 0.25]], columns=COLUMNS)
     pictures = [
@@ -56,7 +57,13 @@ def report(tmp_path):
         )
     ]
     return render(
-        "preview", "Not evidence", pd.read_csv(claims), removable, pictures, picture, provenance
+        "preview",
+        "Not evidence",
+        read_table(claims, READERS),
+        removable,
+        pictures,
+        picture,
+        provenance,
     )
 
 

@@ -1,23 +1,27 @@
 """Runs to curves: one row per network becomes one row per point of a figure.
 
-The tables are made to be compared byte by byte: rows have one order whatever the order of the
-inputs, sums are exact (`math.fsum`), a curve's numbers are rounded to `DIGITS` decimals and
-written in their shortest form, and lines end in a line feed.
+Rows have one order whatever the order of the inputs, and sums are exact (`math.fsum`).
 """
 
-import csv
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from dropnet.artifacts import write_text
 from dropnet.errors import UserError, nearest
+from dropnet.table_files import (
+    COUNT,
+    DIGITS,
+    FRACTION,
+    LOSS,
+    MARGIN,
+    TEXT,
+    WIDTHS,
+    Reader,
+    read_table,
+)
 from dropnet.tables import COLUMNS, QUANTITIES
-
-DIGITS = 6  # decimals of a curve's numbers; 1e-6 is far below one test image in 10,000
 
 RUN_KEY = ["experiment", "method", "seed", "cycle"]
 LOSSES = ["train_loss", "val_loss", "test_loss"]
@@ -26,45 +30,6 @@ POINT_KEY = ["figure", "experiment", "dataset", "split", "method", "fraction_rem
 ACCURACY_COLUMNS = [*POINT_KEY, "accuracy", "ci95", "runs"]
 
 
-def _text(cell: str) -> str:
-    if not cell:
-        raise ValueError
-    return cell
-
-
-def _count(cell: str) -> int:
-    number = int(cell)
-    if number < 0:
-        raise ValueError
-    return number
-
-
-def _fraction(cell: str) -> float:
-    number = float(cell)
-    if not 0 <= number <= 1:  # also refuses nan
-        raise ValueError
-    return number
-
-
-def _widths(cell: str) -> str:
-    for width in cell.split("|"):
-        _count(width)
-    return cell
-
-
-def _non_negative(cell: str) -> float:
-    number = float(cell)
-    if number < 0:
-        raise ValueError
-    return number
-
-
-Reader = tuple[Callable[[str], Any], str]
-TEXT: Reader = (_text, "a name")
-COUNT: Reader = (_count, "a whole number of 0 or more")
-FRACTION: Reader = (_fraction, "a number from 0 to 1")
-LOSS: Reader = (float, "a number, nan or inf")
-
 RUN_READERS: dict[str, Reader] = {
     "experiment": TEXT,
     "dataset": TEXT,
@@ -72,7 +37,7 @@ RUN_READERS: dict[str, Reader] = {
     "seed": COUNT,
     "cycle": COUNT,
     "fraction_remaining": FRACTION,
-    "remaining": (_widths, "whole numbers joined by |"),
+    "remaining": WIDTHS,
     "train_accuracy": FRACTION,
     "train_loss": LOSS,
     "val_accuracy": FRACTION,
@@ -88,55 +53,9 @@ POINT_READERS: dict[str, Reader] = {
     "split": TEXT,
     "method": TEXT,
     "fraction_remaining": FRACTION,
-    "ci95": (_non_negative, "a number of 0 or more, or nan"),
+    "ci95": MARGIN,
     "runs": COUNT,
 }
-
-
-def _read_table(path: str | Path, readers: Mapping[str, Reader]) -> pd.DataFrame:
-    """Read a CSV file that has exactly the columns of `readers`, each cell by its reader.
-
-    Cells are converted here, one by one: pandas' own guesses turn a layer list such as "40" into
-    a number and a method named "NA" into a missing value, and its default parser is not exact.
-    """
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            header, *rows = list(csv.reader(file)) or [[]]
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a readable CSV file ({error})") from None
-    missing = [column for column in readers if column not in header]
-    if missing:
-        has = ", ".join(header) or "none"
-        raise UserError(f"{path}: column {missing[0]!r} is missing; its columns: {has}")
-    unknown = [column for column in header if column not in readers]
-    if unknown:
-        hint = nearest(unknown[0], readers)
-        raise UserError(
-            f"{path}: unknown column {unknown[0]!r}{hint}; allowed: {', '.join(readers)}"
-        )
-    for line, row in enumerate(rows, start=2):  # line 1 is the header
-        if len(row) != len(readers):
-            raise UserError(f"{path}, line {line}: {len(row)} cells, {len(readers)} are needed")
-    return pd.DataFrame(
-        {
-            column: _convert(path, column, [row[header.index(column)] for row in rows], reader)
-            for column, reader in readers.items()
-        }
-    )
-
-
-def _convert(path: str | Path, column: str, cells: Sequence[str], reader: Reader) -> list[Any]:
-    convert, allowed = reader
-    values = []
-    for line, cell in enumerate(cells, start=2):
-        try:
-            values.append(convert(cell))
-        except ValueError:
-            where = f"{path}, line {line}, column {column!r}"
-            raise UserError(f"{where}: {cell!r} is not {allowed}") from None
-    return values
 
 
 def read_runs(
@@ -154,7 +73,7 @@ def read_runs(
     """
     if not paths:
         raise UserError("runs: no files given")
-    tables = [_read_table(path, RUN_READERS) for path in paths]
+    tables = [read_table(path, RUN_READERS) for path in paths]
     runs = pd.concat(tables, ignore_index=True)
     file = [str(path) for path, table in zip(paths, tables, strict=True) for _ in range(len(table))]
     if runs.empty:
@@ -325,7 +244,7 @@ def read_curve(path: str | Path, quantity: str) -> pd.DataFrame:
     Raises UserError, naming file, line and column, if it does not have these columns and values.
     """
     readers = {**POINT_READERS, quantity: LOSS, "diverged": COUNT}
-    return _read_table(path, readers)[[*POINT_KEY, quantity, "ci95", "runs", "diverged"]]
+    return read_table(path, readers)[[*POINT_KEY, quantity, "ci95", "runs", "diverged"]]
 
 
 def combine(curves: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -343,19 +262,3 @@ def combine(curves: Sequence[pd.DataFrame]) -> pd.DataFrame:
         return pd.DataFrame(columns=ACCURACY_COLUMNS)
     ordered = [named[figure] for figure in sorted(named)]
     return pd.concat(ordered, ignore_index=True)[ACCURACY_COLUMNS]
-
-
-def rounded(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with its numbers rounded to `DIGITS` decimals."""
-    numbers = table.select_dtypes("number").columns
-    return table.assign(**{column: table[column].round(DIGITS) for column in numbers})
-
-
-def table_text(table: pd.DataFrame) -> str:
-    """The table as CSV: floats in their shortest exact form, nan and inf by name, line feeds."""
-    return table.to_csv(index=False, lineterminator="\n", na_rep="nan")
-
-
-def write_table(path: str | Path, table: pd.DataFrame) -> None:
-    """Write `table` to `path` as CSV, atomically."""
-    write_text(path, table_text(table))

@@ -4,7 +4,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from dropnet.errors import UserError
 if TYPE_CHECKING:
     import torch
 
+AGAIN = "delete it and run again"
 TEMPORARY = ".*.tmp"  # what files are called while they are written
 
 
@@ -81,13 +82,46 @@ def load_tensors(
     """
     from safetensors import SafetensorError, safe_open
 
-    try:
-        with safe_open(path, framework="pt") as file:
-            names = [name for name in file.keys() if wanted(name)]  # noqa: SIM118
-            tensors = {name: file.get_tensor(name) for name in names}
-            record = json.loads((file.metadata() or {}).get("record", "null"))
-    except (FileNotFoundError, SafetensorError) as error:
-        raise UserError(
-            f"{path}: not a readable artifact ({error}); delete it and run again"
-        ) from None
+    with artifact(path):
+        try:
+            with safe_open(path, framework="pt") as file:
+                names = [name for name in file.keys() if wanted(name)]  # noqa: SIM118
+                tensors = {name: file.get_tensor(name) for name in names}
+                record = json.loads((file.metadata() or {}).get("record", "null"))
+        except SafetensorError as error:
+            raise ValueError(error) from None
     return tensors, record
+
+
+def read_json(path: str | Path, needed: Iterable[str] = (), mend: str = AGAIN) -> dict[str, Any]:
+    """Read what `write_json` wrote; it is an object that has the keys `needed`.
+
+    Raises UserError, with the words that say how to `mend` it, if the file is missing, is not that,
+    or has numbers that are none (NaN).
+    """
+
+    def refuse(word: str) -> None:
+        raise ValueError(f"it contains {word}")
+
+    with artifact(path, mend):
+        content = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=refuse)
+        missing = [key for key in needed if key not in content]
+        if missing or not isinstance(content, dict):
+            raise ValueError(f"the key {missing[0]!r} is missing" if missing else "no keys")
+    return content
+
+
+@contextmanager
+def artifact(path: str | Path, mend: str = AGAIN) -> Iterator[None]:
+    """Within, whatever is wrong with the content of a file that a job has written is its damage.
+
+    Raises UserError with the file's name and what to do; also if it is no regular file, of which
+    some would be read forever.
+    """
+    try:
+        if not Path(path).is_file():
+            raise ValueError("no such file" if not Path(path).exists() else "not a file")
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        said = f"{error} is missing" if isinstance(error, KeyError) else error
+        raise UserError(f"{path}: not a readable artifact ({said}); {mend}") from None

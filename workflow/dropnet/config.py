@@ -1,5 +1,6 @@
 """config.yaml: refused in one line if anything in it is wrong, and resolved for each experiment."""
 
+import reprlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -155,6 +156,7 @@ def _explain(error: ValidationError) -> str:
     """Say in one line what the schema refuses: key, value, what is allowed, the nearest name."""
     key = ".".join(map(_printable, error.absolute_path)) or "the whole file"
     value, limit = error.instance, error.validator_value
+    shown = _shown(value)
     match error.validator:
         case "additionalProperties":
             allowed = list(error.schema["properties"])
@@ -171,21 +173,21 @@ def _explain(error: ValidationError) -> str:
             hint = ""
             if allowed.startswith(("number", "integer")) and isinstance(value, str):
                 hint = " (YAML reads 1e-3 as text; write 1.0e-3)"
-            return f"{key}: {value!r} is not allowed; allowed: {allowed}{hint}"
+            return f"{key}: {shown} is not allowed; allowed: {allowed}{hint}"
         case "pattern" if "sha256" in error.absolute_path:
-            return f"{key}: {value!r} is not allowed; allowed: 64 hexadecimal digits, or null"
+            return f"{key}: {shown} is not allowed; allowed: 64 hexadecimal digits, or null"
         case "pattern" if key == "device":
-            return f"{key}: {value!r} is not allowed; allowed: auto, cpu, cuda, cuda:N"
+            return f"{key}: {shown} is not allowed; allowed: auto, cpu, cuda, cuda:N"
         case "pattern" if key == "data_dir" or key.endswith((".note", ".title")):
-            return f"{key}: {value!r} is not allowed; allowed: text without control characters"
+            return f"{key}: {shown} is not allowed; allowed: text without control characters"
         case "pattern":
-            return f"{key}: the name {value!r} is not allowed; allowed: letters, digits, . _ -"
+            return f"{key}: the name {shown} is not allowed; allowed: letters, digits, . _ -"
         case "enum":
             hint = nearest(value, limit)
-            return f"{key}: {value!r} is not allowed{hint}; allowed: {', '.join(limit)}"
+            return f"{key}: {shown} is not allowed{hint}; allowed: {', '.join(limit)}"
         case "not":
             taken = ", ".join(limit["enum"])
-            return f"{key}: the name {value!r} is not allowed; allowed: any but {taken}"
+            return f"{key}: the name {shown} is not allowed; allowed: any but {taken}"
     bounds = {
         "minimum": "at least {}",
         "maximum": "at most {}",
@@ -198,7 +200,14 @@ def _explain(error: ValidationError) -> str:
         "maxLength": "at most {} characters",
         "uniqueItems": "each only once",
     }
-    return f"{key}: {value!r} is not allowed; allowed: {bounds[error.validator].format(limit)}"
+    return f"{key}: {shown} is not allowed; allowed: {bounds[error.validator].format(limit)}"
+
+
+def _shown(value: object) -> str:
+    """A value as Python writes it, cut short in the middle where it is long."""
+    shortening = reprlib.Repr()
+    shortening.maxstring = shortening.maxother = shortening.maxlong = 100
+    return shortening.repr(value)
 
 
 def _printable(part: object) -> str:

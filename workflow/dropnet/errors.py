@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
+from types import TracebackType
 
 
 class UserError(Exception):
@@ -23,7 +24,12 @@ REMEDIES = {
     errno.EMFILE: f"raise the number of open files (ulimit -n), {GO_ON}",
     errno.EIO: f"check that disk, {GO_ON}",
     errno.ESTALE: f"mount that disk again, {GO_ON}",
+    errno.ELOOP: f"that link leads to itself: remove it, {GO_ON}",
 }
+OUT_OF_MEMORY = (
+    *("t allocate memory", "out of memory", "not enough memory"),
+    "failed to map segment",  # of a library that is loaded
+)
 MEMORY = (
     "not enough memory; give the job more (mem_mb of the profile, ulimit -v), or use fewer cores,"
     f" {GO_ON}"
@@ -39,29 +45,48 @@ def exit_on_user_error() -> Iterator[None]:
     """
     try:
         yield
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr, flush=True)
-        raise SystemExit(130) from None
-    except (UserError, OSError, MemoryError, RuntimeError) as error:
-        line = str(error) if isinstance(error, UserError) else of_the_machine(error)
+    except (KeyboardInterrupt, Exception) as error:
+        line = in_a_line(error)
         if line is None:
             raise
-        print(f"error: {' '.join(line.split())}", file=sys.stderr, flush=True)
-        raise SystemExit(1) from None
+        print(line, file=sys.stderr, flush=True)
+        raise SystemExit(130 if isinstance(error, KeyboardInterrupt) else 1) from None
 
 
-def of_the_machine(error: Exception) -> str | None:
+def tell_from_the_start() -> None:
+    """Do the same for all that happens outside of `exit_on_user_error`: for imports.
+
+    That of torch takes a second and hundreds of megabytes, and so may be interrupted, or fail.
+    """
+    others = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        line = in_a_line(error)
+        if line is None:
+            others(kind, error, trace)
+        else:
+            print(line, file=sys.stderr, flush=True)
+
+    sys.excepthook = hook
+
+
+def in_a_line(error: BaseException) -> str | None:
+    """Return what a user is told of an error; None if it is a mistake of ours."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted; the same command goes on from here"
+    line = str(error) if isinstance(error, UserError) else of_the_machine(error)
+    return None if line is None else f"error: {' '.join(line.split())}"
+
+
+def of_the_machine(error: BaseException) -> str | None:
     """Say what the machine refused, and what to do; None if the error is not of that kind."""
     if isinstance(error, OSError) and error.errno in REMEDIES:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror}; {REMEDIES[error.errno]}"
     out_of_memory = isinstance(error, MemoryError) or (
         # torch's own, on a processor and on a GPU
-        isinstance(error, OSError | RuntimeError)
-        and any(
-            words in str(error)
-            for words in ("t allocate memory", "out of memory", "not enough memory")
-        )
+        isinstance(error, OSError | RuntimeError | ImportError)
+        and any(words in str(error) for words in OUT_OF_MEMORY)
     )
     return MEMORY if out_of_memory else None
 

@@ -1,5 +1,6 @@
 """What an interrupted job has done so far, on disk: finished cycles, and the last epoch."""
 
+import errno
 import fcntl
 import json
 import os
@@ -8,7 +9,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from dropnet.artifacts import load_tensors, save_tensors
+from dropnet.artifacts import artifact, load_tensors, save_tensors
 from dropnet.errors import UserError
 from dropnet.masks import Masks
 from dropnet.networks import Cycle
@@ -17,6 +18,7 @@ from dropnet.training.train import Progression
 
 SECONDS_BETWEEN_CHECKPOINTS = 5.0  # an epoch that takes longer is kept when it ends
 SECONDS_TO_WAIT = 30.0  # for another process to let go of the folder
+CANNOT_LOCK = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
 
 
 class FinishedCycles:
@@ -52,11 +54,14 @@ class FinishedCycles:
         path = self._path(number)
         if not path.exists():
             return None
-        (cycle,), about = load_cycles(path)
-        if about["key"] != self.key or [n.masks for n in cycle.networks] != list(masks):
+        cycles, about = load_cycles(path)
+        with artifact(path):
+            (cycle,) = cycles
+            key, seconds = about["key"], about["seconds"]
+        if key != self.key or [n.masks for n in cycle.networks] != list(masks):
             path.unlink()  # made by other code, settings or inputs
             return None
-        self.seconds[number] = about["seconds"]
+        self.seconds[number] = seconds
         return cycle
 
     def put(self, cycle: Cycle, seconds: float) -> None:
@@ -96,21 +101,22 @@ class Checkpoint:
         if not self.path.exists():
             return None
         tensors, record = load_tensors(self.path)
-        if record["key"] != self.key:
-            self.path.unlink()
-            return None
-        self._before = record["seconds"]
-        weights: list[dict] = [{} for _ in record["epochs"]]
-        for name, tensor in tensors.items():
-            network, _, own = name.partition("/")
-            weights[int(network)][own] = tensor
-        return Progression(
-            weights=weights,
-            active=record["active"],
-            epochs=record["epochs"],
-            last_epoch=[tuple(numbers) for numbers in record["last_epoch"]],
-            stoppings=[tuple(numbers) for numbers in record["stoppings"]],
-        )
+        with artifact(self.path):
+            if record["key"] != self.key:
+                self.path.unlink()
+                return None
+            self._before = record["seconds"]
+            weights: list[dict] = [{} for _ in record["epochs"]]
+            for name, tensor in tensors.items():
+                network, _, own = name.partition("/")
+                weights[int(network)][own] = tensor
+            return Progression(
+                weights=weights,
+                active=record["active"],
+                epochs=record["epochs"],
+                last_epoch=[tuple(numbers) for numbers in record["last_epoch"]],
+                stoppings=[tuple(numbers) for numbers in record["stoppings"]],
+            )
 
     @property
     def seconds(self) -> float:
@@ -160,6 +166,13 @@ def _lock(file, folder: Path) -> None:
                     " from a Snakemake that was killed; wait for it or stop it, then start again"
                 ) from None
             time.sleep(0.2)
+        except OSError as error:
+            if error.errno not in CANNOT_LOCK:
+                raise
+            raise UserError(
+                f"{folder}: that file system cannot lock files ({error.strerror}); mount it with"
+                " locking (on Lustre: the option flock), or work in a copy elsewhere"
+            ) from None
     file.truncate(0)
     file.write(f"{os.uname().nodename}, process {os.getpid()}\n")
     file.flush()

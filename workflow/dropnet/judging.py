@@ -19,8 +19,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from dropnet.aggregate import rounded
 from dropnet.claims import Statement, titles
+from dropnet.table_files import COUNT, NUMBER, TEXT, WORDS, Reader, rounded
 
 REPLICATED, NOT_REPLICATED = "replicated", "not replicated"
 INCONCLUSIVE, NOT_RUN = "inconclusive", "not run"
@@ -29,30 +29,31 @@ BORNE_OUT, NOT_BORNE_OUT, UNDECIDED = "borne out", "not borne out", "undecided"
 LEVEL = 0.05  # of all tests, and of the intervals
 FEWEST_SEEDS = 3
 
-COLUMNS = (
-    "claim",
-    "statement",
-    "figure",
-    "experiment",
-    "section",
-    "page",
-    "sentence",
-    "words",
-    "above",
-    "below",
-    "seeds",
-    "effect",
-    "ci_low",
-    "ci_high",
-    "p_holds",
-    "p_fails",
-    "verdict",
-    "reason",
-    "paper_effect",
-    "paper_low",
-    "paper_high",
-    "paper_verdict",
-)
+READERS: dict[str, Reader] = {  # the columns of claims.csv
+    "claim": TEXT,
+    "statement": TEXT,
+    "figure": TEXT,
+    "experiment": WORDS,
+    "section": TEXT,
+    "page": COUNT,
+    "sentence": TEXT,
+    "words": TEXT,
+    "above": NUMBER,
+    "below": NUMBER,
+    "seeds": COUNT,
+    "effect": NUMBER,
+    "ci_low": NUMBER,
+    "ci_high": NUMBER,
+    "p_holds": NUMBER,
+    "p_fails": NUMBER,
+    "verdict": TEXT,
+    "reason": WORDS,
+    "paper_effect": NUMBER,
+    "paper_low": NUMBER,
+    "paper_high": NUMBER,
+    "paper_verdict": TEXT,
+}
+COLUMNS = tuple(READERS)
 
 
 @dataclass(frozen=True)

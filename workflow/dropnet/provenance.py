@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dropnet.artifacts import artifact
 from dropnet.code_files import checksum
 
 PACKAGES = (
@@ -43,7 +44,7 @@ def collect(
     """
     return {
         "settings": settings,
-        "inputs": {str(path): checksum(path) for path in inputs},
+        "inputs": {str(path): _sum_of_input(path) for path in inputs},
         "git": git_state(),
         "versions": versions(),
         "device": device,
@@ -51,6 +52,11 @@ def collect(
         "started": datetime.fromtimestamp(started.date, UTC).isoformat(timespec="seconds"),
         "wall_seconds": round(time.monotonic() - started.monotonic, 1),
     }
+
+
+def _sum_of_input(path: str | Path) -> str:
+    with artifact(path):
+        return checksum(path)
 
 
 def git_state() -> dict[str, Any]:

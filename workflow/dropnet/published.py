@@ -6,14 +6,15 @@ from pathlib import Path
 import pandas as pd
 
 from dropnet import config as configuration
-from dropnet.aggregate import read_runs, table_text, write_table
+from dropnet.aggregate import read_runs
 from dropnet.claims import load
 from dropnet.comparison import paper_curves
 from dropnet.config import Config
 from dropnet.errors import UserError
 from dropnet.judging import Drawn, judge
 from dropnet.plotting import plot_removable, save
-from dropnet.removable import SHOWN, tabulate
+from dropnet.removable import SHOWN, SIZE_READERS, tabulate
+from dropnet.table_files import read_table, table_text, write_table
 
 
 def derive(published: str | Path, config: Config) -> None:
@@ -54,7 +55,7 @@ def _derived(folder: Path, config: Config) -> dict[str, pd.DataFrame]:
     tables = {"claims.csv": _verdicts(folder, runs, config)}
     sizes = folder / "sizes.csv"
     if sizes.exists():
-        tables["removable.csv"] = _removable(runs, pd.read_csv(sizes), config)
+        tables["removable.csv"] = _removable(runs, read_table(sizes, SIZE_READERS), config)
     return tables
 
 

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from dropnet import config as configuration
-from dropnet.aggregate import combine, curve, read_runs, table_text
-from dropnet.artifacts import atomic_path, write_json, write_text
+from dropnet.aggregate import combine, curve, read_runs
+from dropnet.artifacts import atomic_path, read_json, write_json, write_text
 from dropnet.errors import UserError, nearest
+from dropnet.table_files import table_text
 from dropnet.tables import AGREEMENT_COLUMNS
 
 Config = Mapping[str, Any]
@@ -136,7 +137,8 @@ def _before(target: Path) -> dict[str, Any]:
     """The record of what is published already. Raises UserError if it is not one."""
     path = target / "provenance.json"
     empty = {"settings": {}, "reductions": {}, "inputs": {}, "environments": [], "jobs": []}
-    return _read_record(path, empty) if path.exists() else empty
+    mend = "git checkout brings it back"
+    return read_json(path, empty, mend) if path.exists() else empty
 
 
 def _with_rows(text: str, published: Path, kept: list[str], figures: Iterable[str]) -> str:
@@ -291,19 +293,7 @@ def _gather(config: Config, scale: str, jobs: Jobs) -> dict[str, Any]:
 
 def _read_provenance(path: Path) -> dict[str, Any]:
     needed = ("settings", "inputs", "git", "versions", "device", "cpu", "wall_seconds")
-    return _read_record(path, needed)
-
-
-def _read_record(path: Path, needed: Iterable[str]) -> dict[str, Any]:
-    """Read a JSON file. Raises UserError if it is none, or lacks one of the keys."""
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path}: not JSON ({error})") from None
-    missing = [key for key in needed if key not in record]
-    if missing:
-        raise UserError(f"{path}: the key {missing[0]!r} is missing")
-    return record
+    return read_json(path, needed)
 
 
 def _refuse_mixed(provenance: dict[str, Any], results: Path) -> None:

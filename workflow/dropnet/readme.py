@@ -6,12 +6,14 @@ from typing import Any
 
 import pandas as pd
 
+from dropnet import judging, removable
 from dropnet.aggregate import points, read_runs
 from dropnet.artifacts import write_text
 from dropnet.comparison import beside_paper, paper_curves
 from dropnet.errors import UserError
 from dropnet.judging import NOT_REPLICATED, NOT_RUN, REPLICATED, VERDICTS, by_claim, in_points
 from dropnet.removable import SHOWN
+from dropnet.table_files import read_table
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 METHODS = ("minimum", "minimum_layer")  # DropNet (Section 3.1 of the paper)
@@ -92,7 +94,7 @@ def _verdicts(path: Path) -> list[str]:
     """How many statements of each claim have which verdict, and which do not hold; if any does."""
     if not path.exists():
         return []
-    claims = pd.read_csv(path)
+    claims = read_table(path, judging.READERS)
     run = claims[claims["verdict"] != NOT_RUN]
     if not run["verdict"].isin([REPLICATED, NOT_REPLICATED]).any():
         return []
@@ -122,7 +124,7 @@ def _removable(path: Path, link: str) -> list[str]:
     """The largest share that can go within a point, for each experiment and method."""
     if not path.exists():
         return []
-    table = pd.read_csv(path)
+    table = read_table(path, removable.READERS)
     table = table[(table["margin"] == SHOWN) & ~table["method"].str.contains("(", regex=False)]
     methods = list(dict.fromkeys(table["method"]))
     lines = [

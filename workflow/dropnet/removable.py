@@ -6,27 +6,36 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from dropnet.aggregate import rounded
+from dropnet.table_files import COUNT, FRACTION, NUMBER, TEXT, TRUTH, Reader, rounded
 
 MARGINS = (0.005, 0.01, 0.02)  # of accuracy
 SHOWN = 0.01  # the one that figures and README show
-COLUMNS = (
-    "experiment",
-    "method",
-    "margin",
-    "seeds",
-    "unpruned",
-    "removable",
-    "crossed",
-    "ci_low",
-    "ci_high",
-    "removed",
-    "accuracy",
-    "parameters",
-    "parameters_share",
-    "multiply_adds",
-    "multiply_adds_share",
-)
+READERS: dict[str, Reader] = {  # the columns of removable.csv
+    "experiment": TEXT,
+    "method": TEXT,
+    "margin": FRACTION,
+    "seeds": COUNT,
+    "unpruned": FRACTION,
+    "removable": FRACTION,
+    "crossed": TRUTH,
+    "ci_low": NUMBER,
+    "ci_high": NUMBER,
+    "removed": FRACTION,
+    "accuracy": FRACTION,
+    "parameters": NUMBER,
+    "parameters_share": NUMBER,
+    "multiply_adds": NUMBER,
+    "multiply_adds_share": NUMBER,
+}
+COLUMNS = tuple(READERS)
+SIZE_READERS: dict[str, Reader] = {  # those of sizes.csv
+    "experiment": TEXT,
+    "method": TEXT,
+    "seed": COUNT,
+    "cycle": COUNT,
+    "parameters": COUNT,
+    "multiply_adds": COUNT,
+}
 
 
 def largest_share(fractions: np.ndarray, losses: np.ndarray, margin: float) -> np.ndarray:

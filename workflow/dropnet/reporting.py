@@ -2,8 +2,8 @@
 
 import base64
 import io
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import jinja2
 import pandas as pd
 from PIL import Image
 
+from dropnet.artifacts import artifact, read_json
 from dropnet.code_files import WORKFLOW
 from dropnet.judging import VERDICTS, by_claim, in_points
 from dropnet.provenance import git_state
@@ -96,7 +97,7 @@ def render(
 
 def embedded(path: str | Path) -> str:
     """Return a picture as the text of an address that contains it, smaller than the file."""
-    with Image.open(path) as image:
+    with drawn(path), Image.open(path) as image:
         width, height = image.size
         size = (PICTURE_WIDTH, round(height * PICTURE_WIDTH / width))
         small = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
@@ -107,29 +108,42 @@ def embedded(path: str | Path) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
+@contextmanager
+def drawn(path: str | Path) -> Iterator[None]:
+    """Within, pillow's errors are those of an artifact."""
+    with artifact(path):
+        try:
+            yield
+        except (OSError, SyntaxError) as error:
+            if getattr(error, "errno", None) is not None:
+                raise
+            raise ValueError(error) from None
+
+
 def _statement(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row of claims.csv with its numbers as text, in points of accuracy."""
     return {
         **row,
         # what is reduced stands on the face of the figure
-        "reason": row["reason"].split(":")[0] if isinstance(row["reason"], str) else "",
+        "reason": row["reason"].split(":")[0],
         "ours": in_points(row["effect"], row["ci_low"], row["ci_high"]),
         "papers": in_points(row["paper_effect"], row["paper_low"], row["paper_high"]),
     }
 
 
 def _job(path: Path) -> dict[str, Any]:
-    record = json.loads(path.read_text(encoding="utf-8"))
-    seeds = record["seeds"]
-    return {
-        "experiment": record["settings"]["experiment"],
-        "method": record.get("method", BASELINE),
-        "seeds": f"{seeds[0]}-{seeds[-1]}",
-        "seconds": record["wall_seconds"],
-        "table": path.with_name(path.stem.replace("provenance", "runs") + ".csv"),
-        "commit": (record["git"]["commit"] or "unknown")[:10],
-        "clean": record["git"]["clean"] is True,
-        "device": record["device"],
-        "cpu": record["cpu"],
-        "torch": record["versions"].get("torch", ""),
-    }
+    record = read_json(path)
+    with artifact(path):
+        seeds = record["seeds"]
+        return {
+            "experiment": record["settings"]["experiment"],
+            "method": record.get("method", BASELINE),
+            "seeds": f"{seeds[0]}-{seeds[-1]}",
+            "seconds": float(record["wall_seconds"]),
+            "table": path.with_name(path.stem.replace("provenance", "runs") + ".csv"),
+            "commit": (record["git"]["commit"] or "unknown")[:10],
+            "clean": record["git"]["clean"] is True,
+            "device": record["device"],
+            "cpu": record["cpu"],
+            "torch": record["versions"].get("torch", ""),
+        }

@@ -1,13 +1,13 @@
 """Pruning cycles on disk: masks, weights, statistics and results, as tensors without code."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from dropnet.artifacts import load_tensors, save_tensors
+from dropnet.artifacts import artifact, load_tensors, save_tensors
 from dropnet.masks import Masks
 from dropnet.networks import Cycle, Network, Results, Weights
 
@@ -35,34 +35,59 @@ def save_cycles(path: str | Path, cycles: Iterable[Cycle], about: Any = None) ->
     save_tensors(path, tensors, {"networks": record, "about": about})
 
 
-def load_cycles(path: str | Path) -> tuple[list[Cycle], Any]:
-    """Read what `save_cycles` wrote: the cycles in their order, and `about`."""
+def load_cycles(path: str | Path, widths: Sequence[int] | None = None) -> tuple[list[Cycle], Any]:
+    """Read what `save_cycles` wrote: the cycles in their order, and `about`.
+
+    Raises UserError if the file is damaged; also, if `widths` of masked layers are given, if a mask
+    is not of these.
+    """
     tensors, record = load_tensors(path)
     cycles: dict[int, list[Network]] = {}
-    for entry in record["networks"]:
-        prefix = f"cycle{entry['cycle']}/seed{entry['seed']}"
-        network = Network(
-            seed=entry["seed"],
-            masks=Masks(tuple(_in_order(tensors, f"{prefix}/mask/"))),
-            weights=_by_name(tensors, f"{prefix}/weights/"),
-            statistics={
-                name: _in_order(tensors, f"{prefix}/statistics/{name}/")
-                for name in dict.fromkeys(
-                    key.split("/")[0] for key in _by_name(tensors, f"{prefix}/statistics/")
-                )
-            },
-            results=Results(**entry["results"]),
-        )
-        cycles.setdefault(entry["cycle"], []).append(network)
-    return [Cycle(number, networks) for number, networks in cycles.items()], record["about"]
+    with artifact(path):
+        for entry in record["networks"]:
+            prefix = f"cycle{entry['cycle']}/seed{entry['seed']}"
+            network = Network(
+                seed=entry["seed"],
+                masks=_masks(tensors, f"{prefix}/mask/", widths),
+                weights=_by_name(tensors, f"{prefix}/weights/"),
+                statistics={
+                    name: _in_order(tensors, f"{prefix}/statistics/{name}/")
+                    for name in dict.fromkeys(
+                        key.split("/")[0] for key in _by_name(tensors, f"{prefix}/statistics/")
+                    )
+                },
+                results=Results(**entry["results"]),
+            )
+            cycles.setdefault(entry["cycle"], []).append(network)
+        if not cycles:
+            raise ValueError("no networks")
+        return [Cycle(number, networks) for number, networks in cycles.items()], record["about"]
 
 
-def load_masks(path: str | Path) -> Iterator[tuple[int, int, Masks]]:
-    """Yield (cycle, seed, masks) of what `save_cycles` wrote, without reading the weights."""
+def load_unpruned(path: str | Path, widths: Sequence[int]) -> Cycle:
+    """Read what `save_cycles` wrote of the unpruned networks, whose masked layers have `widths`.
+
+    Raises UserError as `load_cycles` does, and if the file holds anything else.
+    """
+    cycles, _ = load_cycles(path, widths)
+    with artifact(path):
+        (cycle,) = cycles
+        if any(network.masks != Masks.full(widths) for network in cycle.networks):
+            raise ValueError("a network is pruned")
+    return cycle
+
+
+def load_masks(path: str | Path, widths: Sequence[int]) -> list[tuple[int, int, Masks]]:
+    """Read (cycle, seed, masks) of what `save_cycles` wrote, without the weights.
+
+    Raises UserError as `load_cycles` does.
+    """
     tensors, record = load_tensors(path, lambda name: "/mask/" in name)
-    for entry in record["networks"]:
-        prefix = f"cycle{entry['cycle']}/seed{entry['seed']}/mask/"
-        yield entry["cycle"], entry["seed"], Masks(tuple(_in_order(tensors, prefix)))
+    with artifact(path):
+        return [
+            (cycle, seed, _masks(tensors, f"cycle{cycle}/seed{seed}/mask/", widths))
+            for cycle, seed in ((entry["cycle"], entry["seed"]) for entry in record["networks"])
+        ]
 
 
 def save_initial_weights(
@@ -79,10 +104,29 @@ def save_initial_weights(
     )
 
 
-def load_initial_weights(path: str | Path, seeds: Sequence[int]) -> list[Weights]:
-    """Read what `save_initial_weights` wrote."""
+def load_initial_weights(path: str | Path, unpruned: Cycle) -> list[Weights]:
+    """Read what `save_initial_weights` wrote, for each of the networks that were trained from them.
+
+    Raises UserError if the file is damaged, or the weights do not have the shapes of those.
+    """
     tensors, _ = load_tensors(path)
-    return [_by_name(tensors, f"seed{seed}/") for seed in seeds]
+    weights = [_by_name(tensors, f"seed{network.seed}/") for network in unpruned.networks]
+    with artifact(path):
+        for network, own in zip(unpruned.networks, weights, strict=True):
+            for name, trained in network.weights.items():
+                if own[name].shape != trained.shape or own[name].dtype != trained.dtype:
+                    raise ValueError(f"seed{network.seed}/{name} has another shape or type")
+                if not own[name].isfinite().all():
+                    raise ValueError(f"seed{network.seed}/{name} is not finite")
+    return weights
+
+
+def _masks(tensors: dict[str, torch.Tensor], prefix: str, widths: Sequence[int] | None) -> Masks:
+    masks = Masks(tuple(_in_order(tensors, prefix)))
+    found = [len(layer) for layer in masks.layers]
+    if not found or (widths is not None and found != list(widths)):
+        raise ValueError(f"{prefix}* are of the widths {found}, expected {widths and list(widths)}")
+    return masks
 
 
 def _by_name(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

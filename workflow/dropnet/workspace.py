@@ -28,12 +28,27 @@ def tidy(results: str | Path, figures: str | Path) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def unfit_name(folder: str | Path) -> str | None:
+    """Say what is wrong with the path of the project's folder, and what to do; None if nothing is.
+
+    Colons part the folders in which Python looks for the package, and Snakemake takes braces for
+    wildcards.
+    """
+    unfit = [character for character in ":{}" if character in str(folder)]
+    if not unfit:
+        return None
+    return f"{folder}: its path contains {unfit[0]!r}; allowed: a folder without any of : {{ }}"
+
+
 def trouble(*folders: str) -> str | None:
     """Say what keeps a run from writing into its folders, and what to do; None if nothing does.
 
-    Where a disk is full, a job cannot even write what is wrong into its log.
+    Where a disk is full, a job cannot even write what is wrong into its log. A folder that is not
+    there is no trouble.
     """
-    for folder in filter(os.path.isdir, folders):
+    for folder in filter(os.path.lexists, folders):
+        if not os.path.isdir(folder):
+            return f"{os.path.abspath(folder)}: not a folder; move it away, then start again"
         try:
             with tempfile.TemporaryFile(dir=folder) as file:
                 file.write(bytes(LEAST_SPACE))

@@ -27,7 +27,7 @@ from dropnet.models import engine_of, layers_of
 
 def trouble():
     """What keeps a run from writing: a full disk, a read-only folder; or None."""
-    return workspace.trouble(".", "results", "figures")
+    return workspace.trouble(".", ".snakemake", "results", "figures")
 
 
 @atexit.register
@@ -48,7 +48,11 @@ shell.prefix(
 logging.raiseExceptions = False
 
 with exit_on_user_error():
-    words = trouble()
+    words = (
+        workspace.unfit_name(os.getcwd())
+        or workspace.unfit_name(workflow.basedir)
+        or trouble()
+    )
     if workflow.is_main_process:  # and not of one job on a cluster, of many at a time
         words = words or workspace.dated_in_the_future("results", "figures")
     if words:
@@ -64,6 +68,15 @@ with exit_on_user_error():
     for file in workflow.configfiles:
         configuration.read(file)  # Snakemake lets the last of two equal keys win
     configuration.check(config)
+    if words := workspace.trouble(
+        *(
+            f"{top}/{scale}"
+            for top in ("results", "figures")
+            for scale in config["scales"]
+        ),
+        "results/data",
+    ):
+        raise UserError(words)
     claims.load()
 
 

@@ -3,8 +3,9 @@
 import argparse
 import json
 
-from dropnet.aggregate import read_runs, write_table
+from dropnet.aggregate import read_runs
 from dropnet.errors import exit_on_user_error
+from dropnet.table_files import write_table
 
 
 def main() -> None:

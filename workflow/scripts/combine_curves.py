@@ -2,8 +2,9 @@
 
 import argparse
 
-from dropnet.aggregate import combine, read_curve, write_table
+from dropnet.aggregate import combine, read_curve
 from dropnet.errors import exit_on_user_error
+from dropnet.table_files import write_table
 
 
 def main() -> None:

@@ -3,11 +3,12 @@
 import argparse
 import json
 
-from dropnet.aggregate import read_runs, write_table
+from dropnet.aggregate import read_runs
 from dropnet.claims import load
 from dropnet.comparison import paper_curves
 from dropnet.errors import exit_on_user_error
 from dropnet.judging import Drawn, judge
+from dropnet.table_files import write_table
 
 
 def main() -> None:

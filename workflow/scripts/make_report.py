@@ -3,11 +3,11 @@
 import argparse
 import json
 
-import pandas as pd
-
+from dropnet import judging, removable
 from dropnet.artifacts import write_text
 from dropnet.errors import exit_on_user_error
 from dropnet.reporting import Picture, render
+from dropnet.table_files import read_table
 
 
 def main() -> None:
@@ -27,8 +27,8 @@ def main() -> None:
     html = render(
         args.scale,
         args.note,
-        pd.read_csv(args.claims),
-        pd.read_csv(args.removable),
+        read_table(args.claims, judging.READERS),
+        read_table(args.removable, removable.READERS),
         [Picture(**fields) for fields in args.pictures],
         args.overview,
         args.provenance,

@@ -2,11 +2,10 @@
 
 import argparse
 
-import pandas as pd
-
 from dropnet.errors import exit_on_user_error
 from dropnet.plotting import plot_removable, save
-from dropnet.removable import SHOWN
+from dropnet.removable import READERS, SHOWN
+from dropnet.table_files import read_table
 
 
 def main() -> None:
@@ -17,7 +16,7 @@ def main() -> None:
     parser.add_argument("--png", required=True)
     parser.add_argument("--svg", required=True)
     args = parser.parse_args()
-    figure = plot_removable(pd.read_csv(args.removable), SHOWN, args.note)
+    figure = plot_removable(read_table(args.removable, READERS), SHOWN, args.note)
     save(figure, args.png, args.svg)
 
 

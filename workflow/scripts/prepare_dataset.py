@@ -40,17 +40,15 @@ def log(line: str) -> None:
 
 def print_checksum(name: str, config_path: Path, data_dir: Path | None) -> None:
     """Print the checksum of a data set that config.yaml describes."""
-    import yaml
+    from dropnet.yaml_files import read
 
-    try:
-        config = yaml.safe_load(config_path.read_text(encoding="utf-8"))
-        datasets = config["datasets"]
-        settings = datasets.get(name)
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{config_path}: not a configuration with `datasets` ({error})") from None
-    if not isinstance(settings, dict):
+    config = read(config_path)
+    datasets, folder = config.get("datasets"), config.get("data_dir", "data")
+    if not isinstance(datasets, dict) or not isinstance(folder, str):
+        raise UserError(f"{config_path}: not a configuration with `datasets` and a `data_dir`")
+    if not isinstance(datasets.get(name), dict):
         raise UserError(f"datasets.{name}: not in {config_path}{nearest(name, datasets)}")
-    print(checksum(name, settings, data_dir or Path(config.get("data_dir", "data")), log))
+    print(checksum(name, datasets[name], data_dir or Path(folder), log))
 
 
 def main() -> None:

@@ -3,8 +3,9 @@
 from dropnet.errors import exit_on_user_error
 from dropnet.methods import parse
 from dropnet.metrics import METRICS
+from dropnet.models import layers_of, masked_widths
 from dropnet.run import prune
-from dropnet.store import load_cycles, load_initial_weights
+from dropnet.store import load_initial_weights, load_unpruned
 from dropnet.training_job import TrainingJob, arguments
 
 
@@ -15,7 +16,7 @@ def main() -> None:
     args = parser.parse_args()
     metric = METRICS[parse(args.method).metric]
 
-    (unpruned,), _ = load_cycles(args.unpruned)
+    unpruned = load_unpruned(args.unpruned, masked_widths(layers_of(args.settings)))
     seeds = [network.seed for network in unpruned.networks]
     files = [args.initial, args.unpruned]
     job = TrainingJob(__file__, args, files, [metric.module], method=args.method, seeds=seeds)
@@ -23,7 +24,7 @@ def main() -> None:
         args.settings,
         metric,
         job.task,
-        load_initial_weights(args.initial, seeds),
+        load_initial_weights(args.initial, unpruned),
         unpruned,
         job.finished,
         job.name,

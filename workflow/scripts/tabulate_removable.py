@@ -5,9 +5,10 @@ import json
 
 import pandas as pd
 
-from dropnet.aggregate import read_runs, write_table
+from dropnet.aggregate import read_runs
 from dropnet.errors import exit_on_user_error
-from dropnet.removable import tabulate
+from dropnet.removable import SIZE_READERS, tabulate
+from dropnet.table_files import read_table, write_table
 
 
 def main() -> None:
@@ -21,7 +22,7 @@ def main() -> None:
     parser.add_argument("--output", required=True)
     args = parser.parse_args()
     runs = read_runs([args.runs], args.methods)
-    sizes = pd.concat([pd.read_csv(path) for path in args.sizes], ignore_index=True)
+    sizes = pd.concat([read_table(path, SIZE_READERS) for path in args.sizes], ignore_index=True)
     tables = [
         tabulate(runs[runs["experiment"] == name], sizes, methods)
         for name, methods in args.methods.items()

@@ -1,6 +1,7 @@
 """Train what a method left of the networks, cycle by cycle, from a fresh initialisation."""
 
 from dropnet.errors import exit_on_user_error
+from dropnet.models import layers_of, masked_widths
 from dropnet.run import retrain
 from dropnet.store import load_cycles
 from dropnet.training_job import TrainingJob, arguments
@@ -12,7 +13,7 @@ def main() -> None:
     parser.add_argument("--method", required=True, help="as the tables name it")
     args = parser.parse_args()
 
-    pruned, _ = load_cycles(args.pruned)
+    pruned, _ = load_cycles(args.pruned, masked_widths(layers_of(args.settings)))
     seeds = [network.seed for network in pruned[0].networks]
     job = TrainingJob(__file__, args, [args.pruned], method=args.method, seeds=seeds)
     cycles = retrain(args.settings, job.task, pruned, job.finished, job.name)

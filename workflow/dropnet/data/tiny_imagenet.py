@@ -12,6 +12,7 @@ The official test images have no labels; those for validation are the test set, 
 Nothing is unpacked to disk, and no name that a file gives can lead out of the folder.
 """
 
+import lzma
 import math
 import re
 import struct
@@ -91,7 +92,7 @@ def _blamed_on_archive(member: str = "") -> Iterator[None]:
         yield
     except (
         *(zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, struct.error),
-        *(RuntimeError, NotImplementedError),  # encrypted; of an unknown method
+        *(RuntimeError, NotImplementedError, lzma.LZMAError),  # encrypted; of an unknown method
     ) as error:
         where = f"{ARCHIVE}: {member}" if member else ARCHIVE
         raise UserError(f"{where}: truncated or corrupt archive ({error})") from None

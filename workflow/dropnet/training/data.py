@@ -4,8 +4,8 @@ from pathlib import Path
 
 import torch
 
-from dropnet.artifacts import load_tensors
 from dropnet.data.dataset import Dataset
+from dropnet.data.split import Split
 from dropnet.errors import UserError
 from dropnet.models import layers_of
 from dropnet.settings import Settings
@@ -21,8 +21,10 @@ def load_task(
 ) -> BaseTask:
     """Read a data set and the indices of its split, and prepare them for training."""
     data = Dataset.load(dataset)
-    indices, _ = load_tensors(split)
-    train, validation = indices["train"], indices["validation"]
+    indices = Split.load(split)
+    train, validation = indices.train, indices.validation
+    if len(train) + len(validation) > len(data.train_labels):
+        raise UserError(f"{split}: not a split of {dataset}; delete it and run again")
     if (settings.test_images or 0) > len(data.test_labels):
         raise UserError(
             f"{settings.dataset}: test_images: {settings.test_images} is not allowed, the test set"
