@@ -13,7 +13,7 @@ import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel")
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol")
 ETC = Path("/etc/slurm")
 PLACE = "pytest-of-"  # part of the path of every folder that tests work in
 CONTROLLER_PORT, NODE_PORT = 26917, 26918
@@ -27,6 +27,8 @@ SlurmdPort={node_port}
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
+# a job that is queued again waits until its first credential has expired: not for two minutes here
+AuthInfo=cred_expire=10
 CredType=cred/munge
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool

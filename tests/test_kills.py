@@ -26,17 +26,23 @@ class Run:
         return self.process is None or self.process.poll() is not None
 
     def kill_jobs(self):
-        for job in jobs_at_work(self.folder):
-            kill(job)
+        """Return whether there was any."""
+        hits = [kill(job) for job in jobs_at_work(self.folder)]
+        return any(hits)
 
     def kill_snakemake(self):
-        kill(self.process.pid)
+        """Return whether it was still there."""
+        hit = kill(self.process.pid)
         self.process.communicate()
+        return hit
 
 
 def kill(process):
+    """Return whether it was there."""
     with suppress(ProcessLookupError):  # it was faster
         os.kill(process, signal.SIGKILL)
+        return True
+    return False
 
 
 class Cycles:
@@ -94,11 +100,9 @@ def test_killed_25_times_at_random_moments(project, tmp_path):
                 assert "Traceback" not in output, output
             continue
         victim = dice.choice(["jobs", "snakemake", "both"])
-        kills += 1
-        if victim != "jobs":
-            run.kill_snakemake()
-        if victim != "snakemake":
-            run.kill_jobs()
+        hits = [run.kill_snakemake()] if victim != "jobs" else []
+        hits += [run.kill_jobs()] if victim != "snakemake" else []
+        kills += any(hits)
     if run is not None:
         while jobs_at_work(run.folder) and run.ended():
             time.sleep(0.1)  # left over from a Snakemake that was killed

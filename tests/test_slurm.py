@@ -1,7 +1,8 @@
 """The workflow on a real Slurm, through the shipped profile, with jobs that come to grief.
 
-One training job is cancelled with scancel, one is killed, one hangs until its time is up. Each is
-caught after its first finished cycle, and has to go on from there when it is submitted again.
+One training job is cancelled with scancel, one is killed, one hangs until its time is up, one is
+queued again by Slurm, as happens to those that are preempted or whose node is lost. Each is caught
+after its first finished cycle, and has to go on from there.
 """
 
 import os
@@ -36,10 +37,10 @@ def cluster(tmp_path_factory):
 class Catcher(threading.Thread):
     """Stops a training job when its first cycle is finished, and then deals with it in a way."""
 
-    def __init__(self, folder, method, deal):
+    def __init__(self, folder, files, deal):
         super().__init__(daemon=True)
         self.folder, self.deal = folder, deal
-        self.kept = f"results/tiny/FC8-FC6/{method}/cycles_seeds0-1"
+        self.kept = "results/tiny/" + files.format("cycles")
         self.caught = False
 
     def run(self):
@@ -68,11 +69,25 @@ def kill(process):
     os.kill(process, signal.SIGKILL)
 
 
+queued_again = []
+
+
+def queue_again(process):
+    queued_again.append(slurm_job(process))
+    slurm.ask("scontrol", "requeue", queued_again[0])
+    os.kill(process, signal.SIGCONT)
+
+
 def hang(process):
     """Leave it stopped: Slurm ends it when its time is up."""
 
 
-WAYS = {"minimum": cancel, "maximum": kill, "random_layer": hang}
+WAYS = {  # of dealing with jobs, by the paths of their files
+    "FC8-FC6/minimum/{}_seeds0-1": cancel,
+    "FC8-FC6/maximum/{}_seeds0-1": kill,
+    "FC8-FC6/random_layer/{}_seeds0-1": hang,
+    "FC8-FC6/minimum/{}_seeds2-2": queue_again,
+}
 
 
 def slurm_job(process):
@@ -83,7 +98,7 @@ def slurm_job(process):
 
 def test_the_whole_workflow_on_slurm_although_jobs_come_to_grief(cluster, project, tmp_path):
     folder = copy_project(tmp_path / "cluster")
-    catchers = [Catcher(folder, method, deal) for method, deal in WAYS.items()]
+    catchers = [Catcher(folder, files, deal) for files, deal in WAYS.items()]
     for catcher in catchers:
         catcher.start()
     command = [sys.executable, "-m", "snakemake", "--profile", "profiles/slurm"]
@@ -94,12 +109,16 @@ def test_the_whole_workflow_on_slurm_although_jobs_come_to_grief(cluster, projec
     )  # fmt: skip
     assert run.returncode == 0, run.stdout
     caught = {catcher.deal.__name__ for catcher in catchers if catcher.caught}
-    assert caught == {"cancel", "kill", "hang"}
+    assert caught == {"cancel", "kill", "hang", "queue_again"}
     for status in ("CANCELLED", "FAILED", "TIMEOUT"):
         assert status in run.stdout, f"no job was noticed as {status}"
     assert tables(folder) == tables(project)
-    for method, way in WAYS.items():
-        log = (folder / f"results/tiny/FC8-FC6/{method}/log_seeds0-1.txt").read_text()
+    assert "Restarts=1" in slurm.ask("scontrol", "show", "job", queued_again[0])
+    submitted = slurm.ask("squeue", "--noheader", "--states=all", "--format=%i").split()
+    jobs = int(re.search(r"^total +(\d+)$", run.stdout, re.MULTILINE)[1])
+    assert len(submitted) < jobs  # although some were submitted twice: small jobs travel together
+    for files, way in WAYS.items():
+        log = (folder / "results/tiny" / f"{files.format('log')}.txt").read_text()
         assert "already finished" in log, way.__name__
 
 
