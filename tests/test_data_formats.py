@@ -304,6 +304,14 @@ def test_a_pickle_of_another_checksum_is_never_loaded(tmp_path, monkeypatch, bat
     assert harm.exists()
 
 
+def test_a_pickle_that_would_fill_the_memory_is_not_even_read(tmp_path, monkeypatch):
+    files = cifar_py_files(make_arrays(**CIFAR))
+    official(monkeypatch, files)
+    monkeypatch.setattr("dropnet.data.formats.LARGEST_FILE", 5_000)
+    folder = write_files(tmp_path / "cifar", {**files, "data_batch_1": bytes(5_001)})
+    assert refused("cifar", folder) == "data_batch_1: larger than 5000 bytes"
+
+
 def test_binary_batches_are_preferred_to_pickled_ones(tmp_path):
     arrays = make_arrays(**CIFAR)
     write_files(

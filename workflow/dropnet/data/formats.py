@@ -251,6 +251,8 @@ def _read_cifar_py(path: Path, md5: str) -> tuple[np.ndarray, np.ndarray]:
     The very bytes that are loaded have been compared with the official checksum before.
     """
     with _blamed_on(path.name):
+        if path.stat().st_size > LARGEST_FILE:
+            raise UserError(f"{path.name}: larger than {LARGEST_FILE} bytes")
         content = path.read_bytes()
     actual = hashlib.md5(content, usedforsecurity=False).hexdigest()
     if actual != md5:
