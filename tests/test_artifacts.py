@@ -2,7 +2,6 @@
 
 import errno
 import io
-import json
 import os
 
 import numpy as np
@@ -13,7 +12,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from dropnet import finished
-from dropnet.artifacts import read_json, save_tensors, write_json
+from dropnet.artifacts import load_tensors, read_json, save_tensors, write_json
 from dropnet.data.dataset import Dataset
 from dropnet.errors import UserError
 from dropnet.finished import Checkpoint, FinishedCycles
@@ -59,11 +58,7 @@ def refused(read, path):
 
 def rewritten(path, change):
     """Change the tensors and the record of a file, as a whole file of the same format."""
-    from safetensors import safe_open
-
-    with safe_open(path, framework="pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        record = json.loads(file.metadata()["record"])
+    tensors, record = load_tensors(path)
     change(tensors, record)
     save_tensors(path, tensors, record)
 
@@ -114,7 +109,7 @@ def test_pruned_networks_in_place_of_unpruned_ones(networks):
 
 
 @pytest.mark.parametrize("read", READERS.values(), ids=READERS)
-def test_files_of_another_kind(tmp_path, networks, read):
+def test_files_of_another_kind(networks, read):
     content = networks.read_bytes()
     for length in range(0, len(content), 13):
         networks.write_bytes(content[:length])

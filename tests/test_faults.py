@@ -21,7 +21,16 @@ from data_files import make_arrays
 from dropnet.data.dataset import from_arrays
 from dropnet.errors import exit_on_user_error
 from dropnet.settings import Settings
-from project import FIXTURE, ROOT, copy_project, environment, snakemake, start_snakemake, tables
+from project import (
+    FIXTURE,
+    ROOT,
+    copy_project,
+    environment,
+    skip,
+    snakemake,
+    start_snakemake,
+    tables,
+)
 
 FIGURE = "figures/tiny/mine.png"
 ADVICE = "then start again: finished cycles are kept"
@@ -29,13 +38,6 @@ ADVICE = "then start again: finished cycles are kept"
 
 def can(*command):
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
-
-
-def skip(reason):
-    """But not in CI, which has to try everything."""
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @pytest.fixture
@@ -148,6 +150,26 @@ def test_a_job_that_is_killed_is_told_of(tmp_path):
     assert "error: a job was ended by signal 9; if nobody did so, memory was short" in output
 
 
+def script_environment(before=""):
+    """That of a job; modules in the folder `before` stand in for those that are installed."""
+    path = os.pathsep.join([str(before or ROOT / "workflow"), str(ROOT / "workflow")])
+    return environment() | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+
+
+def start_script(name, *words, before="", limit=None, **options):
+    """Start a script, with at most so many bytes of memory if a limit is given."""
+
+    def restrict():
+        if limit:
+            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+    return subprocess.Popen(
+        [sys.executable, ROOT / "workflow/scripts" / name, *words], preexec_fn=restrict,
+        env=script_environment(before), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        **options,
+    )  # fmt: skip
+
+
 def test_memory_that_is_short(tmp_path):
     """A script that may not have the memory that its data need, although its imports fit."""
     dataset = from_arrays("digits", 10, make_arrays(train=40000, test=10, shape=(1, 28, 28)))
@@ -163,53 +185,33 @@ def test_memory_that_is_short(tmp_path):
     files["dataset"], files["split"] = (
         str(tmp_path / f"{name}.safetensors") for name in ("digits", "split")
     )
-    scripts = ROOT / "workflow/scripts"
-    env = environment() | {"PYTHONPATH": str(ROOT / "workflow"), "OMP_NUM_THREADS": "1"}
 
     def call(script, *words, limit=None):
-        def restrict():
-            if limit:
-                resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-
-        return subprocess.run(
-            [sys.executable, scripts / script, *words], env=env, cwd=tmp_path, preexec_fn=restrict,
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        process = start_script(script, *words, cwd=tmp_path, limit=limit)
+        return process.communicate()[1], process.returncode
 
     words = ["--dataset", files["dataset"], "--train-images", "all", "--output", files["split"]]
-    assert call("split_dataset.py", *words).returncode == 0
+    assert call("split_dataset.py", *words)[1] == 0
     words = ["--settings", settings.to_json(), "--seeds", "0-0", "--device", "cpu"]
     words += ["--finished", str(tmp_path / "finished")]
     words += [word for name, path in files.items() for word in (f"--{name}", path)]
     imports = "import dropnet.training_job, dropnet.run; print(open('/proc/self/status').read())"
     told = subprocess.run(
-        [sys.executable, "-c", imports], env=env, capture_output=True, text=True, check=True
-    ).stdout
+        [sys.executable, "-c", imports],
+        env=script_environment(), capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
     peak = 1024 * int(re.search(r"VmPeak:\s+(\d+)", told)[1])
-    failed = call("train_baseline.py", *words, limit=peak + 100 * 2**20)  # 2 x 125 MB are needed
-    assert failed.returncode == 1, failed.stderr
-    assert failed.stderr.splitlines()[-1].startswith("error: not enough memory; give the job more")
-    assert "Traceback" not in failed.stderr
+    limit = peak + 100 * 2**20  # 2 x 125 MB are needed
+    errors, status = call("train_baseline.py", *words, limit=limit)
+    assert status == 1, errors
+    assert errors.splitlines()[-1].startswith("error: not enough memory; give the job more")
+    assert "Traceback" not in errors
     assert not os.path.exists(files["runs"])
-    assert call("train_baseline.py", *words).returncode == 0
-
-
-def start_script(name, *words, before="", **options):
-    """Start a script; modules in the folder `before` stand in for those that are installed."""
-    path = os.pathsep.join([str(before or ROOT / "workflow"), str(ROOT / "workflow")])
-    env = environment() | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [sys.executable, ROOT / "workflow/scripts" / name, *words],
-        env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options,
-    )  # fmt: skip
+    assert call("train_baseline.py", *words)[1] == 0
 
 
 def test_memory_that_is_too_short_for_the_imports():
-    limit = (600 * 2**20,) * 2
-    script = start_script(
-        "prune_network.py", "--help",
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, limit),
-    )  # fmt: skip
+    script = start_script("prune_network.py", "--help", limit=600 * 2**20)
     _, errors = script.communicate()
     assert script.returncode == 1
     assert errors.splitlines()[-1].startswith("error: not enough memory; give the job more")

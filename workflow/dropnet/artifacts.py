@@ -105,9 +105,11 @@ def read_json(path: str | Path, needed: Iterable[str] = (), mend: str = AGAIN) -
 
     with artifact(path, mend):
         content = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=refuse)
+        if not isinstance(content, dict):
+            raise ValueError("no keys")
         missing = [key for key in needed if key not in content]
-        if missing or not isinstance(content, dict):
-            raise ValueError(f"the key {missing[0]!r} is missing" if missing else "no keys")
+        if missing:
+            raise ValueError(f"the key {missing[0]!r} is missing")
     return content
 
 

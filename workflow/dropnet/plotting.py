@@ -271,8 +271,7 @@ def plot_removable(table: pd.DataFrame, margin: float, note: str) -> Figure:
     of_p = rows["method"].str.contains("(p=", regex=False)
     rows = rows[~of_p]
     what = "Share removed before the mean accuracy is lower; bars: 95% interval"
-    single = (rows["seeds"] == 1).to_numpy()
-    what += ", none for a single run." if single.any() else "."
+    what += ", none for a single run." if (rows["seeds"] == 1).any() else "."
     what += " Not shown: other p." if of_p.any() else ""
     experiments = list(dict.fromkeys(rows["experiment"]))
     methods = list(dict.fromkeys(rows["method"]))

@@ -7,6 +7,7 @@ import pandas as pd
 from scipy import stats
 
 from dropnet.table_files import COUNT, FRACTION, NUMBER, TEXT, TRUTH, Reader, rounded
+from dropnet.tables import SIZE_COLUMNS
 
 MARGINS = (0.005, 0.01, 0.02)  # of accuracy
 SHOWN = 0.01  # the one that figures and README show
@@ -29,12 +30,7 @@ READERS: dict[str, Reader] = {  # the columns of removable.csv
 }
 COLUMNS = tuple(READERS)
 SIZE_READERS: dict[str, Reader] = {  # those of sizes.csv
-    "experiment": TEXT,
-    "method": TEXT,
-    "seed": COUNT,
-    "cycle": COUNT,
-    "parameters": COUNT,
-    "multiply_adds": COUNT,
+    name: TEXT if name in ("experiment", "method") else COUNT for name in SIZE_COLUMNS
 }
 
 

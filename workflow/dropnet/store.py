@@ -22,7 +22,7 @@ def save_cycles(path: str | Path, cycles: Iterable[Cycle], about: Any = None) ->
     record = []
     for cycle in cycles:
         for network in cycle.networks:
-            prefix = f"cycle{cycle.number}/seed{network.seed}"
+            prefix = _prefix(cycle.number, network.seed)
             for layer, mask in enumerate(network.masks.layers):
                 tensors[f"{prefix}/mask/{layer}"] = mask
             for name, weight in network.weights.items():
@@ -45,7 +45,7 @@ def load_cycles(path: str | Path, widths: Sequence[int] | None = None) -> tuple[
     cycles: dict[int, list[Network]] = {}
     with artifact(path):
         for entry in record["networks"]:
-            prefix = f"cycle{entry['cycle']}/seed{entry['seed']}"
+            prefix = _prefix(entry["cycle"], entry["seed"])
             network = Network(
                 seed=entry["seed"],
                 masks=_masks(tensors, f"{prefix}/mask/", widths),
@@ -84,10 +84,8 @@ def load_masks(path: str | Path, widths: Sequence[int]) -> list[tuple[int, int, 
     """
     tensors, record = load_tensors(path, lambda name: "/mask/" in name)
     with artifact(path):
-        return [
-            (cycle, seed, _masks(tensors, f"cycle{cycle}/seed{seed}/mask/", widths))
-            for cycle, seed in ((entry["cycle"], entry["seed"]) for entry in record["networks"])
-        ]
+        numbers = [(entry["cycle"], entry["seed"]) for entry in record["networks"]]
+        return [(*pair, _masks(tensors, f"{_prefix(*pair)}/mask/", widths)) for pair in numbers]
 
 
 def save_initial_weights(
@@ -119,6 +117,11 @@ def load_initial_weights(path: str | Path, unpruned: Cycle) -> list[Weights]:
                 if not own[name].isfinite().all():
                     raise ValueError(f"seed{network.seed}/{name} is not finite")
     return weights
+
+
+def _prefix(cycle: int, seed: int) -> str:
+    """What the names of a network's tensors begin with."""
+    return f"cycle{cycle}/seed{seed}"
 
 
 def _masks(tensors: dict[str, torch.Tensor], prefix: str, widths: Sequence[int] | None) -> Masks:

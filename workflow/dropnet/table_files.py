@@ -18,37 +18,28 @@ from dropnet.errors import UserError, nearest
 DIGITS = 6  # decimals of a curve's numbers; 1e-6 is far below one test image in 10,000
 
 
-def _text(cell: str) -> str:
-    if not cell:
-        raise ValueError
-    return cell
+def _unless(refused: Callable[[Any], bool], convert: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return a function that converts a cell, and raises ValueError for what is refused."""
+
+    def read(cell: str) -> Any:
+        value = convert(cell)
+        if refused(value):
+            raise ValueError
+        return value
+
+    return read
 
 
-def _count(cell: str) -> int:
-    number = int(cell)
-    if number < 0:
-        raise ValueError
-    return number
-
-
-def _fraction(cell: str) -> float:
-    number = float(cell)
-    if not 0 <= number <= 1:  # also refuses nan
-        raise ValueError
-    return number
+_text = _unless(lambda words: not words, str)
+_count = _unless(lambda number: number < 0, int)
+_fraction = _unless(lambda number: not 0 <= number <= 1, float)  # also refuses nan
+_non_negative = _unless(lambda number: number < 0, float)
 
 
 def _widths(cell: str) -> str:
     for width in cell.split("|"):
         _count(width)
     return cell
-
-
-def _non_negative(cell: str) -> float:
-    number = float(cell)
-    if number < 0:
-        raise ValueError
-    return number
 
 
 def _truth(cell: str) -> bool:

@@ -39,6 +39,8 @@ AGREEMENT_COLUMNS = (
     "chance",
 )
 
+SIZE_COLUMNS = ("experiment", "method", "seed", "cycle", "parameters", "multiply_adds")
+
 #: What a figure may show, a column of the runs -> the curve's split and the name of its values.
 #: Epochs are those run on the training split.
 QUANTITIES = {

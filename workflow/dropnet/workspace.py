@@ -28,16 +28,18 @@ def tidy(results: str | Path, figures: str | Path) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def unfit_name(folder: str | Path) -> str | None:
-    """Say what is wrong with the path of the project's folder, and what to do; None if nothing is.
+def unfit_name(*folders: str | Path) -> str | None:
+    """Say what is wrong with the path of a folder, and what is allowed; None if nothing is.
 
     Colons part the folders in which Python looks for the package, and Snakemake takes braces for
     wildcards.
     """
-    unfit = [character for character in ":{}" if character in str(folder)]
-    if not unfit:
-        return None
-    return f"{folder}: its path contains {unfit[0]!r}; allowed: a folder without any of : {{ }}"
+    for folder in folders:
+        for character in ":{}":
+            if character in str(folder):
+                allowed = "a folder without any of : { }"
+                return f"{folder}: its path contains {character!r}; allowed: {allowed}"
+    return None
 
 
 def trouble(*folders: str) -> str | None:

@@ -48,11 +48,7 @@ shell.prefix(
 logging.raiseExceptions = False
 
 with exit_on_user_error():
-    words = (
-        workspace.unfit_name(os.getcwd())
-        or workspace.unfit_name(workflow.basedir)
-        or trouble()
-    )
+    words = workspace.unfit_name(os.getcwd(), workflow.basedir) or trouble()
     if workflow.is_main_process:  # and not of one job on a cluster, of many at a time
         words = words or workspace.dated_in_the_future("results", "figures")
     if words:

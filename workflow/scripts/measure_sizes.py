@@ -11,8 +11,7 @@ from dropnet.settings import Settings
 from dropnet.sizes import size_of
 from dropnet.store import load_masks
 from dropnet.structure import steps_of
-
-COLUMNS = ("experiment", "method", "seed", "cycle", "parameters", "multiply_adds")
+from dropnet.tables import SIZE_COLUMNS
 
 
 def main() -> None:
@@ -29,7 +28,7 @@ def main() -> None:
     widths = masked_widths(layers)
     with atomic_path(args.output) as path, path.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
-        table.writerow(COLUMNS)
+        table.writerow(SIZE_COLUMNS)
         for method, paths in args.networks.items():
             for networks in paths:
                 for cycle, seed, masks in load_masks(networks, widths):

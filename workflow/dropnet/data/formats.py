@@ -245,15 +245,20 @@ def _decode_cifar_bin(paths: dict[str, Path]) -> Arrays:
     return _join_batches({Path(name).stem: _read_cifar_bin(path) for name, path in paths.items()})
 
 
+def _whole(path: Path, limit: int) -> bytes:
+    """Read all of a file, unless it is larger than `limit` bytes."""
+    with _blamed_on(path.name):
+        if path.stat().st_size > limit:
+            raise UserError(f"{path.name}: larger than {limit} bytes")
+        return path.read_bytes()
+
+
 def _read_cifar_py(path: Path, md5: str) -> tuple[np.ndarray, np.ndarray]:
     """Read one batch of the Python version: a pickle, which could run code when it is loaded.
 
     The very bytes that are loaded have been compared with the official checksum before.
     """
-    with _blamed_on(path.name):
-        if path.stat().st_size > LARGEST_FILE:
-            raise UserError(f"{path.name}: larger than {LARGEST_FILE} bytes")
-        content = path.read_bytes()
+    content = _whole(path, LARGEST_FILE)
     actual = hashlib.md5(content, usedforsecurity=False).hexdigest()
     if actual != md5:
         raise UserError(
@@ -311,10 +316,7 @@ def _read_png(path: Path) -> np.ndarray:
 
 def _read_label_list(path: Path) -> np.ndarray:
     """Read a JSON list of labels as uint8 [n]."""
-    with _blamed_on(path.name):
-        if path.stat().st_size > _LARGEST_LABEL_FILE:
-            raise UserError(f"{path.name}: larger than {_LARGEST_LABEL_FILE} bytes")
-        content = path.read_bytes()
+    content = _whole(path, _LARGEST_LABEL_FILE)
     try:
         labels = json.loads(content)
     except (ValueError, RecursionError) as error:

@@ -91,8 +91,8 @@ def _blamed_on_archive(member: str = "") -> Iterator[None]:
     try:
         yield
     except (
-        *(zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, struct.error),
-        *(RuntimeError, NotImplementedError, lzma.LZMAError),  # encrypted; of an unknown method
+        *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError),
+        *(struct.error, RuntimeError, NotImplementedError),  # encrypted; of an unknown method
     ) as error:
         where = f"{ARCHIVE}: {member}" if member else ARCHIVE
         raise UserError(f"{where}: truncated or corrupt archive ({error})") from None
