@@ -225,9 +225,11 @@ def reached(config, path):
 
 def placed(config, path, value):
     """Put a value in its place, unless an earlier mistake has taken the place away."""
-    place = reached(config, path[:-1])
-    if isinstance(place, dict) or (isinstance(place, list) and path[-1] < len(place)):
-        place[path[-1]] = value
+    place, key = reached(config, path[:-1]), path[-1]
+    # where a mapping was, there may be a list by now
+    in_list = isinstance(place, list) and isinstance(key, int) and key < len(place)
+    if isinstance(place, dict) or in_list:
+        place[key] = value
     return path, value
 
 
