@@ -11,10 +11,11 @@ from dropnet.errors import UserError
 from dropnet.figures.plotting import plot_removable, save
 from dropnet.files.csv_tables import read_table, table_text, write_table
 from dropnet.paper.claims import load
-from dropnet.paper.comparison import paper_curves
+from dropnet.paper.curves import paper_curves
 from dropnet.paper.judging import Drawn, judge
 from dropnet.tables.aggregate import read_runs
-from dropnet.tables.removable import SHOWN, SIZE_READERS, tabulate
+from dropnet.tables.columns import SIZES
+from dropnet.tables.removable import SHOWN, tabulate
 
 
 def derive(published: str | Path, config: Config) -> None:
@@ -55,7 +56,7 @@ def _derived(folder: Path, config: Config) -> dict[str, pd.DataFrame]:
     tables = {"claims.csv": _verdicts(folder, runs, config)}
     sizes = folder / "sizes.csv"
     if sizes.exists():
-        tables["removable.csv"] = _removable(runs, read_table(sizes, SIZE_READERS), config)
+        tables["removable.csv"] = _removable(runs, read_table(sizes, SIZES), config)
     return tables
 
 

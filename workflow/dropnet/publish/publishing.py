@@ -21,7 +21,7 @@ from dropnet.errors import UserError, nearest
 from dropnet.files.artifacts import atomic_path, read_json, write_json, write_text
 from dropnet.files.csv_tables import table_text
 from dropnet.tables.aggregate import combine, curve, read_runs
-from dropnet.tables.columns import AGREEMENT_COLUMNS
+from dropnet.tables.columns import AGREEMENT
 
 Config = Mapping[str, Any]
 KINDS = ("png", "svg")
@@ -88,7 +88,7 @@ def publish(config: Config, scale: str, *, allow_dirty: bool = False) -> Publish
     provenance = _with_kept(provenance, before, kept, target)
     made = {"runs.csv": runs, "curves.csv": curves, "sizes.csv": _joined(sorted(sizes))}
     if compared or (target / "agreement.csv").exists():
-        made["agreement.csv"] = _joined(sorted(compared)) or f"{','.join(AGREEMENT_COLUMNS)}\n"
+        made["agreement.csv"] = _joined(sorted(compared)) or f"{','.join(AGREEMENT)}\n"
     tables = {
         target / name: _with_rows(text, target / name, kept, config["figures"])
         for name, text in made.items()

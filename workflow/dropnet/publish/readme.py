@@ -10,10 +10,11 @@ from dropnet.errors import UserError
 from dropnet.files.artifacts import write_text
 from dropnet.files.csv_tables import read_table
 from dropnet.paper import judging
-from dropnet.paper.comparison import beside_paper, paper_curves
+from dropnet.paper.comparison import beside_paper
+from dropnet.paper.curves import paper_curves
 from dropnet.paper.judging import NOT_REPLICATED, NOT_RUN, REPLICATED, VERDICTS, by_claim, in_points
-from dropnet.tables import removable
 from dropnet.tables.aggregate import points, read_runs
+from dropnet.tables.columns import REMOVABLE
 from dropnet.tables.removable import SHOWN
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
@@ -125,7 +126,7 @@ def _removable(path: Path, link: str) -> list[str]:
     """The largest share that can go within a point, for each experiment and method."""
     if not path.exists():
         return []
-    table = read_table(path, removable.READERS)
+    table = read_table(path, REMOVABLE)
     table = table[(table["margin"] == SHOWN) & ~table["method"].str.contains("(", regex=False)]
     methods = list(dict.fromkeys(table["method"]))
     lines = [
