@@ -4,7 +4,7 @@ import argparse
 
 from dropnet import config
 from dropnet.errors import exit_on_user_error
-from dropnet.publishing import publish
+from dropnet.publish.snapshot import publish
 
 
 def main() -> None:

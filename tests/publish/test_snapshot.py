@@ -14,13 +14,13 @@ import yaml
 from dropnet import config as configuration
 from dropnet.aggregate import combine, curve, read_runs
 from dropnet.errors import UserError
-from dropnet.published import check_derived, derive
-from dropnet.publishing import publish
-from dropnet.readme import BEGIN, END, check, section, update
+from dropnet.publish.derived import check_derived, derive
+from dropnet.publish.snapshot import publish
+from dropnet.publish.pages import BEGIN, END, check, section, update
 from dropnet.table_files import write_table
 from dropnet.tables import COLUMNS
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 METHODS = ["minimum", "minimum_layer"]
 CONFIG = {
     "scale": "small",
