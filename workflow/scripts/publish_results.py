@@ -22,7 +22,7 @@ def main() -> None:
     if done.left_out:
         print(f"left out, not complete: {', '.join(done.left_out)}")
     folder = done.files[0].parent
-    print(f"{len(done.files)} files in {folder}; update_readme.py brings README.md up to date")
+    print(f"{len(done.files)} files in {folder}; make pages brings the pages up to date")
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ def check_derived(published: str | Path, config: Config) -> None:
         for name, table in tables.items():
             path = folder / name
             if not path.exists() or path.read_text(encoding="utf-8") != table_text(table):
-                raise UserError(f"{path}: does not follow from {folder}; run update_readme.py")
+                raise UserError(f"{path}: does not follow from {folder}; run make pages")
 
 
 def derived(published: str | Path, config: Config) -> dict[Path, dict[str, pd.DataFrame]]:

@@ -1,46 +1,73 @@
-"""The results section of README.md, written from published/ so that the two cannot disagree."""
+"""The pages that tell of published results, so that pages and tables cannot disagree.
 
-import json
+published/<scale>/README.md is made from the tables beside it, and from findings.md.j2 there if
+somebody has written one; what is between the markers of README.md from those of all scales, and
+from published/findings.md.j2. The templates are in workflow/report/.
+"""
+
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pandas as pd
 
-from dropnet import judging, removable
-from dropnet.aggregate import points, read_runs
+from dropnet.aggregate import points
 from dropnet.artifacts import write_text
-from dropnet.comparison import beside_paper, paper_curves
+from dropnet.code_files import WORKFLOW
 from dropnet.errors import UserError
-from dropnet.judging import NOT_REPLICATED, NOT_RUN, REPLICATED, VERDICTS, by_claim, in_points
+from dropnet.judging import (
+    INCONCLUSIVE,
+    NOT_REPLICATED,
+    NOT_RUN,
+    REPLICATED,
+    VERDICTS,
+    by_claim,
+    in_points,
+)
+from dropnet.publish.facts import Facts, share_in_words
 from dropnet.removable import SHOWN
-from dropnet.table_files import read_table
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+FINDINGS = "findings.md.j2"
+FEW_SEEDS = 5  # fewer have intervals that are no more than their spread
 METHODS = ("minimum", "minimum_layer")  # DropNet (Section 3.1 of the paper)
 TARGETS = (0.5, 0.2, 0.1)  # fractions remaining
 NONE = "-"
+REDUCED = "reduced runs only"  # the verdict on what was run in a way that by rule decides nothing
+OUTCOMES = (REPLICATED, NOT_REPLICATED, INCONCLUSIVE, REDUCED, NOT_RUN)
 
 
 def update(readme: str | Path, published: str | Path) -> None:
-    """Rewrite what is between the markers in `readme`. Raises UserError if it has no markers."""
-    text = _read(readme)
-    wanted = replaced(text, section(Path(published)), readme)
-    if wanted != text:
-        write_text(readme, wanted)
+    """Write the page of every published scale, and what is between the markers of `readme`.
+
+    Raises UserError if `readme` has no markers, or if findings mention what is not published.
+    """
+    for page, text in texts(Path(readme), Path(published)).items():
+        if not page.exists() or _read(page) != text:
+            write_text(page, text)
 
 
 def check(readme: str | Path, published: str | Path) -> None:
-    """Raise UserError if `update` would change `readme`."""
-    text = _read(readme)
-    if replaced(text, section(Path(published)), readme) != text:
-        raise UserError(f"{readme}: the results differ from {published}/; run update_readme.py")
+    """Raise UserError if `update` would change a page."""
+    for page, text in texts(Path(readme), Path(published)).items():
+        if not page.exists() or _read(page) != text:
+            raise UserError(f"{page}: differs from the tables in {published}/; run make pages")
 
 
-def _read(readme: str | Path) -> str:
+def texts(readme: Path, published: Path) -> dict[Path, str]:
+    """Return each page and what is to stand in it."""
+    folders = sorted(path.parent for path in published.glob("*/provenance.json"))
+    scales = {folder.name: Facts(folder) for folder in folders}
+    pages = {facts.folder / "README.md": scale_page(facts, scales) for facts in scales.values()}
+    return {**pages, readme: replaced(_read(readme), overview(published, scales), readme)}
+
+
+def _read(page: Path) -> str:
     try:
-        return Path(readme).read_text(encoding="utf-8")
+        return page.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise UserError(f"{readme}: no such file") from None
+        raise UserError(f"{page}: no such file") from None
 
 
 def replaced(text: str, content: str, readme: str | Path = "README.md") -> str:
@@ -51,149 +78,144 @@ def replaced(text: str, content: str, readme: str | Path = "README.md") -> str:
     return f"{before}{BEGIN}\n{content}{after}"
 
 
-def section(published: Path) -> str:
-    """The section as Markdown: for each published scale its origin, its numbers, its figures."""
-    folders = sorted(path.parent for path in published.glob("*/provenance.json"))
-    if not folders:
-        return "No results are published yet.\n"
-    return "\n".join(
-        _scale_section(folder, f"{published.name}/{folder.name}") for folder in folders
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(WORKFLOW / "report"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # Markdown
+    )
+    environment.filters |= {"row": _row, "share": share_in_words}
+    environment.globals |= {"in_points": in_points}
+    return environment
+
+
+def _row(cells: Iterable[Any]) -> str:
+    """A row of a Markdown table."""
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def _findings(folder: Path, **names: Any) -> str:
+    """What somebody has written of the results in a folder, with the numbers filled in; or ""."""
+    path = folder / FINDINGS
+    if not path.exists():
+        return ""
+    try:
+        return _environment().from_string(_read(path)).render(**names).strip()
+    except (jinja2.TemplateError, TypeError, UserError) as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+# ------------------------------------------------------------------------------ all scales
+
+
+def overview(published: Path, scales: dict[str, Facts]) -> str:
+    """Return what README.md says of all results: findings, and a row for each claim."""
+    tables = [facts.claims for facts in scales.values()]
+    return (
+        _environment()
+        .get_template("overview.md.j2")
+        .render(
+            findings=_findings(published, scales=scales),
+            verdicts=OUTCOMES,
+            claims=outcomes(tables) if tables else [],
+            folder=published.name,
+            scales=scales,
+        )
     )
 
 
-def _scale_section(folder: Path, link: str) -> str:
-    provenance = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
-    runs = read_runs([folder / "runs.csv"])
-    lines = [f"### Scale `{provenance['scale']}`", "", _origin(provenance), ""]
-    lines += _verdicts(folder / "claims.csv") + _removable(folder / "removable.csv", link)
-    lines += ["<details><summary>Accuracies, and how far they are from the paper's</summary>", ""]
-    lines += [*_table(runs), ""]
-    lines += _beside_paper(pd.read_csv(folder / "curves.csv"), provenance["settings"])
-    lines += ["</details>", ""]
-    return "\n".join([*lines, *_images(folder, link)]) + "\n"
+def outcomes(tables: Sequence[pd.DataFrame]) -> list[dict[str, Any]]:
+    """Count for each claim what became of its statements, over several scales.
 
+    A statement counts once: with the verdict of the scale that could say most, by `OUTCOMES`.
 
-def _origin(provenance: dict[str, Any]) -> str:
-    """What was reduced, and which code and machines made the numbers."""
-    reductions, note = provenance["reductions"], provenance.get("note", "not the paper's protocol")
-    if len(set(reductions.values())) == 1:
-        (words,) = set(reductions.values())
-        protocol = f"{words.capitalize()}: **{note}**." if words else "The paper's protocol."
-    else:
-        none = "the paper's protocol"
-        parts = [f"{name}: {words or none}" for name, words in reductions.items()]
-        protocol = f"**{note}**: {'; '.join(parts)}."
-    commits = ", ".join(f"`{commit[:10]}`" for commit in provenance["commits"])
-    state = "" if provenance["clean"] else " with uncommitted changes"
-    machines = sorted({environment["cpu"] for environment in provenance["environments"]})
-    hours = provenance["wall_seconds"] / 3600
-    return f"{protocol} Made by {commits}{state} in {hours:.1f} job hours on {', '.join(machines)}."
+    Args:
+        tables: claims.csv of each scale.
 
-
-def _verdicts(path: Path) -> list[str]:
-    """How many statements of each claim have which verdict, and which do not hold; if any does."""
-    if not path.exists():
-        return []
-    claims = read_table(path, judging.READERS)
-    run = claims[claims["verdict"] != NOT_RUN]
-    if not run["verdict"].isin([REPLICATED, NOT_REPLICATED]).any():
-        return []
-    lines = [
-        "Verdicts on the paper's claims, by statements (all of them, with effects and intervals:"
-        f" [claims.csv]({path.parent.parent.name}/{path.parent.name}/{path.name})):",
-        "",
-        f"| claim | {' | '.join(VERDICTS)} | borne out by the paper's own figures |",
-        f"|{' --- |' * (len(VERDICTS) + 2)}",
-    ]
-    for claim in by_claim(claims):
-        counts = " | ".join(map(str, claim["counts"].values()))
-        borne_out = f"{claim['borne_out']} of {claim['total']}"
-        lines.append(f"| {claim['id']}: {claim['says']} | {counts} | {borne_out} |")
-    failed = run[run["verdict"] == NOT_REPLICATED]
-    lines += ["", "What did not replicate, with the effect in points of accuracy:", ""]
-    for row in failed.itertuples():
-        lines.append(
-            f"* {row.statement}, {row.figure}: {row.words}. Ours"
-            f" {in_points(row.effect, row.ci_low, row.ci_high)}, the paper's figure"
-            f" {100 * row.paper_effect:+.1f}."
-        )
-    return [*lines, ""]
-
-
-def _removable(path: Path, link: str) -> list[str]:
-    """The largest share that can go within a point, for each experiment and method."""
-    if not path.exists():
-        return []
-    table = read_table(path, removable.READERS)
-    table = table[(table["margin"] == SHOWN) & ~table["method"].str.contains("(", regex=False)]
-    methods = list(dict.fromkeys(table["method"]))
-    lines = [
-        f"How much can go before the mean accuracy is {100 * SHOWN:g} point lower (95% interval):",
-        "",
-        f"| experiment | {' | '.join(methods)} |",
-        f"|{' --- |' * (len(methods) + 1)}",
-    ]
-    for experiment, rows in table.groupby("experiment", sort=False):
-        cells = [_share(rows[rows["method"] == method]) for method in methods]
-        lines.append(f"| {experiment} | {' | '.join(cells)} |")
-    if (path.parent / "figures/removable.png").exists():
-        lines += ["", f"![the same as a picture]({link}/figures/removable.png)"]
-    return [*lines, ""]
-
-
-def _share(rows: pd.DataFrame) -> str:
-    if rows.empty:
-        return NONE
-    row = rows.iloc[0]
-    share = f"{'' if row['crossed'] else 'at least '}{100 * row['removable']:.0f}%"
-    if pd.isna(row["ci_low"]):  # of a single seed
-        return share
-    return f"{share} ({100 * row['ci_low']:.0f}-{100 * row['ci_high']:.0f})"
-
-
-def _table(runs: pd.DataFrame) -> list[str]:
-    """One row for each experiment and DropNet method: test accuracies, mean ± half the interval.
-
-    They are those of the first point at or below each of `TARGETS`, with its true fraction.
+    Returns:
+        As `judging.by_claim`, with `OUTCOMES` in place of `VERDICTS`.
     """
-    heads = [f"≤ {target:.0%} remaining" for target in TARGETS]
-    rows = [
-        f"| experiment | data set | runs | unpruned | method | {' | '.join(heads)} |",
-        f"|{' --- |' * (5 + len(heads))}",
-    ]
+    every = pd.concat(tables, ignore_index=True)
+    by_rule = (every["verdict"] == INCONCLUSIVE) & every["p_holds"].isna()
+    every["verdict"] = every["verdict"].mask(by_rule, REDUCED)
+    rank = every["verdict"].map(OUTCOMES.index)
+    # the two that decide are of one rank, in which more seeds decide
+    every = every.assign(rank=rank.clip(lower=1), fewer=-every["seeds"], place=every.index)
+    best = every.sort_values(["rank", "fewer", "place"]).drop_duplicates("statement")
+    order = {statement: place for place, statement in enumerate(tables[0]["statement"])}
+    best = best.sort_values("statement", key=lambda column: column.map(order))
+    return by_claim(best, OUTCOMES)
+
+
+# ------------------------------------------------------------------------------- one scale
+
+
+def scale_page(facts: Facts, scales: dict[str, Facts]) -> str:
+    """Return the page of a scale: its origin, findings, verdicts, tables and figures."""
+    folder, claims = facts.folder, facts.claims
+    shown, folded = figures(facts)
+    failed = claims[claims["verdict"] == NOT_REPLICATED]
+    methods, shares = _shares(facts)
+    decided = claims["verdict"].isin([REPLICATED, NOT_REPLICATED]).any()
+    return (
+        _environment()
+        .get_template("scale.md.j2")
+        .render(
+            record=facts.record,
+            findings=_findings(folder, here=facts, scales=scales),
+            verdicts=VERDICTS,
+            claims=by_claim(claims) if decided else [],
+            failed=failed.to_dict("records"),
+            margin=SHOWN,
+            few_seeds=facts.shares["seeds"].min() < FEW_SEEDS if shares else False,
+            methods=methods,
+            shares=shares,
+            overview=(folder / "figures/removable.png").exists(),
+            targets=TARGETS,
+            accuracies=accuracies(facts.runs),
+            beside_paper=facts.beside_paper.to_dict("records"),
+            shown=shown,
+            folded=folded,
+        )
+    )
+
+
+def _shares(facts: Facts) -> tuple[list[str], dict[str, list[str]]]:
+    """Methods, and for each experiment the largest share that goes by each within a point."""
+    if not (facts.folder / "removable.csv").exists():
+        return [], {}
+    table = facts.shares[~facts.shares["method"].str.contains("(", regex=False)]
+    methods = list(dict.fromkeys(table["method"]))
+    shares = {
+        name: [
+            share_in_words(rows.loc[method]) if method in rows.index else NONE for method in methods
+        ]
+        for name, of_experiment in table.groupby("experiment", sort=False)
+        for rows in [of_experiment.set_index("method")]
+    }
+    return methods, shares
+
+
+def accuracies(runs: pd.DataFrame) -> list[list[Any]]:
+    """Return one row for each experiment and DropNet method, as text.
+
+    Experiment, data set, runs, accuracy of the unpruned network, method, and the accuracy at the
+    first point at or below each of `TARGETS`, with its true fraction: mean ± half the interval.
+    """
+    rows = []
     for experiment, of_experiment in runs.groupby("experiment"):
         methods = list(dict.fromkeys(of_experiment["method"]))
         averages = points(of_experiment, "test_accuracy", methods)
         unpruned = averages[averages["cycle"] == 0].iloc[0]
-        about = f"{experiment} | {of_experiment['dataset'].iloc[0]} | {unpruned['runs']}"
-        about += f" | {_accuracy(unpruned)}"
+        about = [experiment, of_experiment["dataset"].iloc[0], unpruned["runs"]]
         for method in [name for name in METHODS if name in methods] or [NONE]:
             curve = averages[averages["method"] == method]
             cells = [_at_or_below(curve, target) for target in TARGETS]
-            rows.append(f"| {about} | {method} | {' | '.join(cells)} |")
+            rows.append([*about, _accuracy(unpruned), method, *cells])
     return rows
-
-
-def _beside_paper(curves: pd.DataFrame, settings: dict[str, Any]) -> list[str]:
-    """One row for each curve of test accuracy that the paper has too."""
-    table = beside_paper(curves, paper_curves(), settings)
-    if table.empty:
-        return []
-    # the supplement prints some figures of the paper once more
-    table = table[~table.duplicated(table.columns.drop("figure").tolist())]
-    return [
-        "Beside the paper's own curves (test accuracy, ours minus the paper's):",
-        "",
-        "| figure | method | unpruned, ours | unpruned, paper | points of both | mean difference"
-        " | largest |",
-        f"|{' --- |' * 7}",
-        *(
-            f"| {row.figure} | {row.method} | {row.ours:.3f} | {row.paper:.3f} | {row.points}"
-            f" | {row.mean:+.3f} | {row.largest:+.3f} (at {row.at:.3g}) |"
-            for row in table.itertuples()
-        ),
-        "",
-    ]
 
 
 def _accuracy(point: pd.Series) -> str:
@@ -209,24 +231,18 @@ def _at_or_below(curve: pd.DataFrame, target: float) -> str:
     return f"{_accuracy(point)} (at {point['fraction_remaining']:.3g})"
 
 
-def _images(folder: Path, link: str) -> list[str]:
-    """Figures of test accuracy are shown, the others folded away; of two alike, the first."""
-    curves = pd.read_csv(folder / "curves.csv")
-    curves = curves[["figure", "experiment", "method", "split"]].drop_duplicates()
-    shows, first = {}, {}
+def figures(facts: Facts) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
+    """Return file and title of figures of test accuracy, and of others; of two alike the first."""
+    curves = facts.curves[["figure", "experiment", "method", "split"]].drop_duplicates()
+    titles, first = {}, {}
     for figure, rows in curves.groupby("figure"):  # in the order of their names
         experiment, split = rows[["experiment", "split"]].iloc[0]
-        shows[figure] = (split, f"{figure}: {experiment}, {split} accuracy")
+        titles[figure] = (split, f"{figure}: {experiment}, {split} accuracy")
         first.setdefault((experiment, split, *rows["method"]), figure)
-    alike = set(shows) - set(first.values())
+    alike = set(titles) - set(first.values())
     shown, folded = [], []
-    figures = (folder / "figures").glob("*.png")
-    for path in sorted(path for path in figures if path.stem not in {"removable", *alike}):
-        split, text = shows.get(path.stem, ("", path.stem))
-        (shown if split == "test" else folded).append(f"![{text}]({link}/figures/{path.name})")
-    lines = [line for image in shown for line in (image, "")]
-    if folded:
-        count = f"{len(folded)} more figure{'s' if len(folded) > 1 else ''}"
-        summary = f"<details><summary>{count} (training, validation, epochs)</summary>"
-        lines += [summary, "", *(line for image in folded for line in (image, "")), "</details>"]
-    return lines
+    for path in sorted((facts.folder / "figures").glob("*.png")):
+        if path.stem not in {"removable", *alike}:
+            split, title = titles.get(path.stem, ("", path.stem))
+            (shown if split == "test" else folded).append({"file": path.name, "title": title})
+    return shown, folded

@@ -1,4 +1,4 @@
-"""Write verdicts and the results of published/ into README.md, or check that they are there."""
+"""Write what follows from published/, verdicts and pages, or check that it is all there."""
 
 import argparse
 
