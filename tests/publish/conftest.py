@@ -1,5 +1,6 @@
-import finished_run
 import pytest
+
+from helpers import finished_run
 
 
 @pytest.fixture

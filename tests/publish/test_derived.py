@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from finished_run import CONFIG
 
-from dropnet import config as configuration
+from dropnet.config import plan as configuration
 from dropnet.errors import UserError
 from dropnet.publish.derived import check_derived, derive
 from dropnet.publish.snapshot import publish
+from helpers.finished_run import CONFIG
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dropnet import config as configuration
-from dropnet.judging import average
+from dropnet.config import plan as configuration
+from dropnet.paper.judging import average
 from dropnet.publish.facts import Facts
-from dropnet.removable import largest_share
+from dropnet.tables.removable import largest_share
 
 PUBLISHED = Path(__file__).parents[2] / "published"
 FINDINGS = sorted(PUBLISHED.rglob("findings.md.j2"))

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from finished_run import CONFIG
 
-from dropnet import config as configuration
+from dropnet.config import plan as configuration
 from dropnet.errors import UserError
-from dropnet.judging import COLUMNS
+from dropnet.paper.judging import COLUMNS
 from dropnet.publish.derived import check_derived, derive
 from dropnet.publish.pages import BEGIN, END, OUTCOMES, REDUCED, check, outcomes, update
 from dropnet.publish.snapshot import publish
+from helpers.finished_run import CONFIG
 
 ROOT = Path(__file__).parents[2]
 PAGE = Path("published/small/README.md")

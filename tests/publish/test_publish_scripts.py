@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from finished_run import edit_json, provenance_of
+from helpers.finished_run import edit_json, provenance_of
 
 ROOT = Path(__file__).parents[2]
 

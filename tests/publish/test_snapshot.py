@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from finished_run import CONFIG, METHODS, edit_json, made_elsewhere, provenance_of
 
 from dropnet.errors import UserError
 from dropnet.publish.snapshot import publish
+from helpers.finished_run import CONFIG, METHODS, edit_json, made_elsewhere, provenance_of
 
 
 def test_everything_is_copied_and_its_origin_written(project):

@@ -3,9 +3,9 @@
 import argparse
 
 from dropnet.errors import exit_on_user_error
-from dropnet.plotting import plot_removable, save
-from dropnet.removable import READERS, SHOWN
-from dropnet.table_files import read_table
+from dropnet.figures.plotting import plot_removable, save
+from dropnet.files.csv_tables import read_table
+from dropnet.tables.removable import READERS, SHOWN
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 import argparse
 
-from dropnet import config
+from dropnet.config import plan as config
 from dropnet.errors import exit_on_user_error
 from dropnet.publish.derived import check_derived, derive
 from dropnet.publish.pages import check, update

@@ -1,1 +1,4 @@
-"""published/: finished runs and where they come from, what follows from them, its pages."""
+"""published/: finished runs with where they come from, what follows from them, and its pages.
+
+May import `config`, `figures`, `tables`, `paper` and what is below them.
+"""

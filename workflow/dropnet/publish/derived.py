@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from dropnet import config as configuration
-from dropnet.aggregate import read_runs
-from dropnet.claims import load
-from dropnet.comparison import paper_curves
-from dropnet.config import Config
+from dropnet.config import plan as configuration
+from dropnet.config.plan import Config
 from dropnet.errors import UserError
-from dropnet.judging import Drawn, judge
-from dropnet.plotting import plot_removable, save
-from dropnet.removable import SHOWN, SIZE_READERS, tabulate
-from dropnet.table_files import read_table, table_text, write_table
+from dropnet.figures.plotting import plot_removable, save
+from dropnet.files.csv_tables import read_table, table_text, write_table
+from dropnet.paper.claims import load
+from dropnet.paper.comparison import paper_curves
+from dropnet.paper.judging import Drawn, judge
+from dropnet.tables.aggregate import read_runs
+from dropnet.tables.removable import SHOWN, SIZE_READERS, tabulate
 
 
 def derive(published: str | Path, config: Config) -> None:

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from dropnet import judging, removable
-from dropnet.aggregate import read_runs
-from dropnet.comparison import beside_paper, paper_curves
 from dropnet.errors import UserError
-from dropnet.judging import in_points
+from dropnet.files.csv_tables import read_table
+from dropnet.paper import judging
+from dropnet.paper.comparison import beside_paper, paper_curves
+from dropnet.paper.judging import in_points
 from dropnet.publish.record import Record
-from dropnet.removable import SHOWN
-from dropnet.table_files import read_table
+from dropnet.tables import removable
+from dropnet.tables.aggregate import read_runs
+from dropnet.tables.removable import SHOWN
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,10 @@ from typing import Any
 import jinja2
 import pandas as pd
 
-from dropnet.aggregate import points
-from dropnet.artifacts import write_text
-from dropnet.code_files import WORKFLOW
 from dropnet.errors import UserError
-from dropnet.judging import (
+from dropnet.files.artifacts import write_text
+from dropnet.files.code_files import WORKFLOW
+from dropnet.paper.judging import (
     INCONCLUSIVE,
     NOT_REPLICATED,
     NOT_RUN,
@@ -26,7 +25,8 @@ from dropnet.judging import (
     in_points,
 )
 from dropnet.publish.facts import Facts, share_in_words
-from dropnet.removable import SHOWN
+from dropnet.tables.aggregate import points
+from dropnet.tables.removable import SHOWN
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 FINDINGS = "findings.md.j2"

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from dropnet.artifacts import artifact, read_json
 from dropnet.errors import UserError
+from dropnet.files.artifacts import artifact, read_json
 
 ENVIRONMENT = ("versions", "device", "cpu")  # what a job's provenance says of its machine
 KEYS = ("settings", "reductions", "inputs", "environments", "jobs", "scale")

@@ -8,15 +8,15 @@ from typing import Any
 
 import pandas as pd
 
-from dropnet import config as configuration
-from dropnet.aggregate import combine, curve, read_runs
-from dropnet.artifacts import read_json
-from dropnet.config import Config, Job
+from dropnet.config import plan as configuration
+from dropnet.config.methods import Method
+from dropnet.config.plan import Config, Job
 from dropnet.errors import UserError, nearest
-from dropnet.methods import Method
+from dropnet.files.artifacts import read_json
+from dropnet.files.csv_tables import table_text
 from dropnet.publish.record import ENVIRONMENT, Record
-from dropnet.table_files import table_text
-from dropnet.tables import AGREEMENT_COLUMNS
+from dropnet.tables.aggregate import combine, curve, read_runs
+from dropnet.tables.columns import AGREEMENT_COLUMNS
 
 KINDS = ("png", "svg")
 OF_JOB = ("settings", "inputs", "git", "wall_seconds", *ENVIRONMENT)  # keys of its provenance

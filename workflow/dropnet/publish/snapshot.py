@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from operator import itemgetter
 from pathlib import Path
 
-from dropnet.artifacts import atomic_path, write_json, write_text
-from dropnet.config import Config
+from dropnet.config.plan import Config
 from dropnet.errors import UserError
+from dropnet.files.artifacts import atomic_path, write_json, write_text
 from dropnet.publish.record import Record
 from dropnet.publish.results import Finished
 
