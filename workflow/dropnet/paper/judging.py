@@ -352,18 +352,19 @@ def _corrected(p_values: Sequence[float]) -> list[float]:
     return [float(p) for p in stats.false_discovery_control(p_values, method="bh")]
 
 
-def by_claim(claims: pd.DataFrame) -> list[dict[str, Any]]:
+def by_claim(claims: pd.DataFrame, verdicts: Sequence[str] = VERDICTS) -> list[dict[str, Any]]:
     """For each claim what it says, and how many of its statements have each verdict.
 
     Args:
         claims: as `judge` makes them.
+        verdicts: all that there are, in the order of the counts.
     """
     says = titles()
     return [
         {
             "id": claim,
             "says": says[claim],
-            "counts": {verdict: int((rows["verdict"] == verdict).sum()) for verdict in VERDICTS},
+            "counts": {verdict: int((rows["verdict"] == verdict).sum()) for verdict in verdicts},
             "borne_out": int((rows["paper_verdict"] == BORNE_OUT).sum()),
             "total": len(rows),
         }
