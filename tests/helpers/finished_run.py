@@ -5,11 +5,12 @@ from pathlib import Path
 
 import yaml
 
-from dropnet.config import plan as configuration
+from dropnet.config.check import check
+from dropnet.config.plan import Plan
 from dropnet.files.csv_tables import write_table
 from dropnet.publish.pages import BEGIN, END
 from dropnet.tables.aggregate import combine, curve, read_runs
-from dropnet.tables.columns import COLUMNS
+from dropnet.tables.runs import RUNS
 
 METHODS = ["minimum", "minimum_layer"]
 CONFIG = {
@@ -64,7 +65,7 @@ def write_runs(path, method, seed):
         + [0.9, 0.3, 0.9, 0.3, accuracies[seed], 0.3, 7 + cycle]
         for cycle, (left, accuracies) in enumerate(ACCURACIES.items())
     ]
-    lines = [",".join(map(str, row)) for row in [COLUMNS, *rows]]
+    lines = [",".join(map(str, row)) for row in [RUNS, *rows]]
     path.write_text("\n".join(lines) + "\n")
 
 
@@ -74,11 +75,11 @@ def edit_json(path, **changes):
 
 def make():
     """Put a finished run of CONFIG, made by one clean commit, into the working directory."""
-    configuration.check(CONFIG)
+    check(CONFIG)
     Path("config.yaml").write_text(yaml.safe_dump(CONFIG))
     Path("README.md").write_text(f"# Title\n\n{BEGIN}\nold\n{END}\n\nThe end.\n")
     results = Path("results", "small")
-    settings = json.loads(configuration.settings(CONFIG, "small", "FC5-FC5").to_json())
+    settings = json.loads(Plan(CONFIG).at("small").settings("FC5-FC5").to_json())
     for method in ("baseline", *METHODS):
         folder = results / "FC5-FC5" / method
         folder.mkdir(parents=True)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dropnet.config import plan as configuration
+from dropnet.paper import protocol
 from dropnet.paper.judging import average
 from dropnet.publish.facts import Facts
 from dropnet.tables.removable import largest_share
@@ -183,4 +183,4 @@ def test_what_is_reduced_follows_from_the_settings(scale):
     record = json.loads((PUBLISHED / scale / "provenance.json").read_text())
     for name, settings in record["settings"].items():
         words = re.sub(r"\d+ of 15 seeds(, )?|, \d+ of 15 seeds", "", record["reductions"][name])
-        assert words == configuration.reductions_of(settings)
+        assert words == protocol.reductions_of(settings)

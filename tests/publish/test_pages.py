@@ -7,7 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from dropnet.config import plan as configuration
+from dropnet.config.check import load
+from dropnet.config.plan import Plan
 from dropnet.errors import UserError
 from dropnet.paper.judging import COLUMNS
 from dropnet.publish.derived import check_derived, derive
@@ -22,8 +23,8 @@ PAGE = Path("published/small/README.md")
 @pytest.fixture
 def published(project):
     """A finished run that is published, with what follows from it but no page."""
-    publish(CONFIG, "small")
-    derive("published", CONFIG)
+    publish(Plan(CONFIG), "small")
+    derive("published", Plan(CONFIG))
     return project
 
 
@@ -204,4 +205,4 @@ def test_findings_that_mention_what_is_not_there_are_refused_in_one_line(publish
 
 def test_pages_of_the_project_agree_with_what_is_published():
     check(ROOT / "README.md", ROOT / "published")
-    check_derived(ROOT / "published", configuration.load(ROOT / "config.yaml"))
+    check_derived(ROOT / "published", Plan(load(ROOT / "config.yaml")))

@@ -2,7 +2,8 @@
 
 import argparse
 
-from dropnet.config import plan as config
+from dropnet.config.check import load
+from dropnet.config.plan import Plan
 from dropnet.errors import exit_on_user_error
 from dropnet.publish.snapshot import publish
 
@@ -18,7 +19,7 @@ def main() -> None:
         help="publish results of several commits or of uncommitted code too; this is recorded",
     )
     args = parser.parse_args()
-    done = publish(config.load(args.config), args.scale, allow_dirty=args.allow_dirty)
+    done = publish(Plan(load(args.config)), args.scale, allow_dirty=args.allow_dirty)
     if done.left_out:
         print(f"left out, not complete: {', '.join(done.left_out)}")
     folder = done.files[0].parent

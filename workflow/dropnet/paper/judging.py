@@ -19,7 +19,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from dropnet.files.csv_tables import COUNT, NUMBER, TEXT, WORDS, Reader, rounded
+from dropnet.files.csv_rows import COUNT, NUMBER, TEXT, WORDS, Reader
+from dropnet.files.csv_tables import rounded
 from dropnet.paper.claims import Statement, titles
 
 REPLICATED, NOT_REPLICATED = "replicated", "not replicated"

@@ -9,11 +9,12 @@ import pandas as pd
 from dropnet.errors import UserError
 from dropnet.files.csv_tables import read_table
 from dropnet.paper import judging
-from dropnet.paper.comparison import beside_paper, paper_curves
+from dropnet.paper.comparison import beside_paper
+from dropnet.paper.curves import paper_curves
 from dropnet.paper.judging import in_points
 from dropnet.publish.record import Record
-from dropnet.tables import removable
 from dropnet.tables.aggregate import read_runs
+from dropnet.tables.columns import REMOVABLE
 from dropnet.tables.removable import SHOWN
 
 
@@ -53,7 +54,7 @@ class Facts:
     @cached_property
     def shares(self) -> pd.DataFrame:
         """removable.csv, at the margin that is shown."""
-        table = read_table(self.folder / "removable.csv", removable.READERS)
+        table = read_table(self.folder / "removable.csv", REMOVABLE)
         return table[table["margin"] == SHOWN]
 
     @cached_property

@@ -8,15 +8,14 @@ from typing import Any
 
 import pandas as pd
 
-from dropnet.config import plan as configuration
 from dropnet.config.methods import Method
-from dropnet.config.plan import Config, Job
+from dropnet.config.plan import Figure, Job, Plan, ScalePlan
 from dropnet.errors import UserError, nearest
 from dropnet.files.artifacts import read_json
 from dropnet.files.csv_tables import table_text
 from dropnet.publish.record import ENVIRONMENT, Record
 from dropnet.tables.aggregate import combine, curve, read_runs
-from dropnet.tables.columns import AGREEMENT_COLUMNS
+from dropnet.tables.columns import AGREEMENT
 
 KINDS = ("png", "svg")
 OF_JOB = ("settings", "inputs", "git", "wall_seconds", *ENVIRONMENT)  # keys of its provenance
@@ -29,37 +28,42 @@ class Finished:
     Paths are relative to the project's folder, the working directory.
 
     Attributes:
-        config: the whole configuration.
-        scale: its name.
+        plan: of the scale.
         experiments: the finished ones.
         left_out: the others of the scale.
     """
 
-    config: Config
-    scale: str
+    plan: ScalePlan
     experiments: list[str]
     left_out: list[str]
 
     @classmethod
-    def find(cls, config: Config, scale: str) -> "Finished":
+    def find(cls, plan: Plan, scale: str) -> "Finished":
         """Look which experiments of a scale are finished.
 
         Raises UserError if the scale is not configured, if no experiment is finished, or if a
         table or a figure of a finished one is missing.
         """
-        if scale not in config["scales"]:
-            allowed = ", ".join(config["scales"])
-            hint = nearest(scale, config["scales"])
+        configured = plan.config["scales"]
+        if scale not in configured:
+            allowed = ", ".join(configured)
+            hint = nearest(scale, configured)
             raise UserError(f"scale: {scale!r} is not configured{hint}; allowed: {allowed}")
-        every = configuration.experiments(config, scale)
-        missing = {name: _absent(cls(config, scale, [name], []).job_files) for name in every}
+        at_scale = plan.at(scale)
+        every = at_scale.experiments
+        missing = {name: _absent(cls(at_scale, [name], []).job_files) for name in every}
         done = [name for name in every if not missing[name]]
-        finished = cls(config, scale, done, [name for name in every if missing[name]])
+        finished = cls(at_scale, done, [name for name in every if missing[name]])
         absent = _absent(finished.other_files) if done else missing[every[0]]
         if absent:
             others = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
             raise UserError(f"{absent[0]}{others}: missing; make figures SCALE={scale} makes it")
         return finished
+
+    @property
+    def scale(self) -> str:
+        """Its name."""
+        return self.plan.scale
 
     @property
     def folder(self) -> Path:
@@ -69,11 +73,7 @@ class Finished:
     @property
     def jobs(self) -> list[Job]:
         """The training jobs."""
-        return [
-            job
-            for name in self.experiments
-            for job in configuration.jobs(self.config, self.scale, name)
-        ]
+        return list(self.plan.jobs(*self.experiments))
 
     @property
     def job_files(self) -> list[Path]:
@@ -87,11 +87,10 @@ class Finished:
         return [*self.curves.values(), *self.pictures, *self.agreements, *self.sizes]
 
     @property
-    def figures(self) -> list[str]:
-        """The names of the figures that show the experiments."""
-        chosen = self.config["figures"]
-        every = configuration.figures(self.config, self.scale)
-        return [name for name in every if chosen[name]["experiment"] in self.experiments]
+    def figures(self) -> dict[str, Figure]:
+        """The figures that show the experiments, by name."""
+        every = self.plan.figures.items()
+        return {name: figure for name, figure in every if figure.experiment in self.experiments}
 
     @property
     def curves(self) -> dict[str, Path]:
@@ -106,11 +105,10 @@ class Finished:
     @property
     def agreements(self) -> list[Path]:
         """Tables of how far masks agree with the oracle's, of experiments that have one."""
-        chosen = self.config["experiments"]
         return [
             self.folder / name / "agreement.csv"
             for name in sorted(self.experiments)
-            if "oracle" in chosen[name]["methods"]
+            if "oracle" in self._methods[name]
         ]
 
     @property
@@ -131,31 +129,36 @@ class Finished:
             "runs.csv": table_text(self._runs),
             "curves.csv": self._curves_text(),
             "sizes.csv": _joined(self.sizes),
-            "agreement.csv": _joined(self.agreements) or f"{','.join(AGREEMENT_COLUMNS)}\n",
+            "agreement.csv": _joined(self.agreements) or f"{','.join(AGREEMENT)}\n",
         }
 
     @cached_property
     def _runs(self) -> pd.DataFrame:
-        methods = {name: self.config["experiments"][name]["methods"] for name in self.experiments}
         pruning = [job for job in self.jobs if job.method]
         files = [self.folder / job.folder / f"runs_seeds{job.seeds}.csv" for job in pruning]
-        return read_runs(files, methods)
+        return read_runs(files, self._methods)
+
+    @property
+    def _methods(self) -> dict[str, list[str]]:
+        """The names of the methods of each experiment."""
+        methods = self.plan.plan.experiments
+        return {name: [method.name for method in methods[name]] for name in self.experiments}
 
     def _curves_text(self) -> str:
         accuracies = []
         for name, path in self.curves.items():
-            figure = self.config["figures"][name]
+            figure = self.figures[name]
             of_figure = curve(
-                self._runs[self._runs["experiment"] == figure["experiment"]],
+                self._runs[self._runs["experiment"] == figure.experiment],
                 name,
-                figure["shows"],
-                configuration.figure_runs(self.config, name),
-                figure.get("stop_fraction", 0),
+                figure.shows,
+                figure.runs,
+                figure.stop_fraction,
             )
             if path.read_text(encoding="utf-8") != table_text(of_figure):
                 message = "does not follow from the present runs; make figures again"
                 raise UserError(f"{path}: {message}")
-            if figure["shows"].endswith("_accuracy"):
+            if figure.shows.endswith("_accuracy"):
                 accuracies.append(of_figure)
         return table_text(combine(accuracies))
 
@@ -187,11 +190,8 @@ class Finished:
             )
         return Record(
             scale=self.scale,
-            note=configuration.note(self.config, self.scale),
-            reductions={
-                name: configuration.reductions(self.config, self.scale, name)
-                for name in self.experiments
-            },
+            note=self.plan.note,
+            reductions={name: self.plan.reductions(name) for name in self.experiments},
             settings={name: self._settings(name) for name in self.experiments},
             inputs=inputs,
             jobs=jobs,
@@ -199,8 +199,7 @@ class Finished:
 
     def _settings(self, experiment: str, method: Method | None = None) -> dict[str, Any]:
         """What is configured, in the form of a job's provenance."""
-        chosen = configuration.settings(self.config, self.scale, experiment, method)
-        return json.loads(chosen.to_json())
+        return json.loads(self.plan.settings(experiment, method).to_json())
 
 
 def _absent(files: list[Path]) -> list[Path]:

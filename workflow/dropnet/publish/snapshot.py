@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from operator import itemgetter
 from pathlib import Path
 
-from dropnet.config.plan import Config
+from dropnet.config.plan import Plan
 from dropnet.errors import UserError
 from dropnet.files.artifacts import atomic_path, write_json, write_text
 from dropnet.publish.record import Record
@@ -37,7 +37,7 @@ class Published:
     left_out: list[str]
 
 
-def publish(config: Config, scale: str, *, allow_dirty: bool = False) -> Published:
+def publish(plan: Plan, scale: str, *, allow_dirty: bool = False) -> Published:
     """Copy tables and figures of a scale to published/<scale>/, and write provenance.json there.
 
     Raises UserError, before anything is written, if no experiment is complete, a figure of a
@@ -45,7 +45,7 @@ def publish(config: Config, scale: str, *, allow_dirty: bool = False) -> Publish
     configured ones; if it read other data than what is published already; and, unless
     `allow_dirty`, if an experiment's jobs ran on several commits or on code that was not committed.
     """
-    finished = Finished.find(config, scale)
+    finished = Finished.find(plan, scale)
     new = Snapshot.of(finished)
     if not allow_dirty:
         new.record.refuse_mixed()
@@ -53,9 +53,9 @@ def publish(config: Config, scale: str, *, allow_dirty: bool = False) -> Publish
     kept = [
         name
         for name in old.record.settings
-        if name in config["experiments"] and name not in finished.experiments
+        if name in plan.experiments and name not in finished.experiments
     ]
-    shown = [name for name, figure in config["figures"].items() if figure["experiment"] in kept]
+    shown = [name for name, figure in plan.figures.items() if figure.experiment in kept]
     return Published(new.merged(old.only(kept, shown)).write(), finished.left_out)
 
 
