@@ -31,20 +31,7 @@ rule plot_figure:
         curve="results/{scale}/curves/{figure}.csv",
         paper=lambda w: paper_curves_behind(w.figure),
     output:
-        png=report(
-            "figures/{scale}/{figure}.png",
-            caption="../report/figure.rst",
-            category="Figures",
-            subcategory=lambda w: config["experiments"][
-                plan.figures[w.figure].experiment
-            ]["dataset"],
-            labels=lambda w: {
-                "figure": w.figure,
-                "experiment": plan.figures[w.figure].experiment,
-                "shows": plan.figures[w.figure].shows,
-                "scale": w.scale,
-            },
-        ),
+        png="figures/{scale}/{figure}.png",
         svg="figures/{scale}/{figure}.svg",
     log:
         "results/{scale}/logs/plot_figure_{figure}.txt",
@@ -69,12 +56,7 @@ rule plot_removable:
         code=code_of("plot_removable"),
         removable="results/{scale}/removable.csv",
     output:
-        png=report(
-            "figures/{scale}/removable.png",
-            caption="../report/removable.rst",
-            category="How much can go",
-            labels={"scale": "{scale}", "shows": "share removed within 1 point"},
-        ),
+        png="figures/{scale}/removable.png",
         svg="figures/{scale}/removable.svg",
     log:
         "results/{scale}/logs/plot_removable.txt",

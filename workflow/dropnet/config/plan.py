@@ -164,7 +164,7 @@ class ScalePlan:
     @property
     def caption(self) -> str:
         """What a picture of all experiments says of the scale; "" where nothing is reduced."""
-        reduced = [self.reductions(experiment) for experiment in self.experiments]
+        reduced = {experiment: self.reductions(experiment) for experiment in self.experiments}
         return protocol.caption(self.scale, reduced, self.note)
 
     def settings(self, experiment: str, method: Method | None = None) -> Settings:

@@ -45,9 +45,19 @@ def reductions_of(settings: Values) -> str:
     return reductions(settings["experiment"], values, own, ["seeds"])
 
 
-def caption(scale: str, reductions: Iterable[str], note: str) -> str:
-    """Return what a picture of several experiments says of their scale: "" for the paper's."""
-    return f"Scale {scale}. {note}." if any(reductions) else ""
+def caption(scale: str, reductions: Mapping[str, str], note: str) -> str:
+    """Return what a picture of several experiments says of their scale: "" for the paper's.
+
+    Args:
+        scale: its name.
+        reductions: of each experiment, in words, or "". Where some have none, the others are named.
+        note: what is said of results that are not by the paper's protocol.
+    """
+    reduced = [experiment for experiment, words in reductions.items() if words]
+    if not reduced:
+        return ""
+    named = "" if len(reduced) == len(reductions) else f": {', '.join(reduced)}"
+    return f"Scale {scale}. {note}{named}."
 
 
 def _differences(values: Mapping[str, Any], named: Mapping[str, Any], ignore: Iterable[str]) -> str:
