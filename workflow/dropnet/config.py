@@ -125,6 +125,8 @@ def _check_widths(
 def _check_figure(key: str, figure: Config, config: Config) -> None:
     _known(f"{key}.experiment", figure["experiment"], config["experiments"], "an experiment")
     _known(f"{key}.shows", figure["shows"], QUANTITIES, "a quantity of runs.csv")
+    if "paper" in figure:
+        _check_comparable(f"{key}.paper", figure, config)
     experiment = config["experiments"][figure["experiment"]]
     stop = figure.get("stop_fraction", experiment["stop_fraction"])
     if stop < experiment["stop_fraction"]:
@@ -143,6 +145,25 @@ def _check_figure(key: str, figure: Config, config: Config) -> None:
                 " allowed: each run once"
             )
         shown[run.name] = name
+
+
+def _check_comparable(key: str, figure: Config, config: Config) -> None:
+    """Refuse to draw curves of the paper behind those of other data, or of another quantity."""
+    name = figure["paper"]
+    _known(key, name, _paper()["figures"], "a figure of the paper")
+    ours = figure["shows"], config["experiments"][figure["experiment"]]["dataset"]
+    if _shown_by_paper(name) != ours:
+        alike = [other for other in _paper()["figures"] if _shown_by_paper(other) == ours]
+        raise UserError(
+            f"config: {key}: {name!r} shows {' on '.join(_shown_by_paper(name))}, and this figure"
+            f" {' on '.join(ours)}; allowed: {', '.join(alike) or 'no such key'}"
+        )
+
+
+def _shown_by_paper(figure: str) -> tuple[str, str]:
+    """The quantity and the data set of a figure of the paper."""
+    pinned = _paper()["figures"][figure]
+    return pinned["shows"], _paper()["experiments"][pinned["experiment"]]["dataset"]
 
 
 def _parsed(key: str, read: Callable[..., Method], *words: Any) -> Method:
@@ -278,6 +299,15 @@ def is_of_paper(config: Config, figure: str) -> bool:
     pinned = _paper()["figures"].get(figure)
     chosen = config["figures"][figure]
     return pinned == {key: chosen[key] for key in ("experiment", "shows")}
+
+
+def paper_figure(config: Config, figure: str) -> str | None:
+    """Return the paper's figure whose curves lie behind a figure; None for none.
+
+    It is the one that the figure names (`paper`), else the one that it replicates.
+    """
+    own = figure if is_of_paper(config, figure) else None
+    return config["figures"][figure].get("paper", own) if config["overlay"] else None
 
 
 def figure_methods(config: Config, figure: str) -> dict[str, Method]:

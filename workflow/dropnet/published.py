@@ -11,8 +11,8 @@ from dropnet.claims import load
 from dropnet.comparison import paper_curves
 from dropnet.config import Config
 from dropnet.errors import UserError
+from dropnet.figures import page, removable
 from dropnet.judging import Drawn, judge
-from dropnet.plotting import plot_removable, save
 from dropnet.removable import SHOWN, SIZE_READERS, tabulate
 from dropnet.table_files import read_table, table_text, write_table
 
@@ -30,9 +30,9 @@ def derive(published: str | Path, config: Config) -> None:
             words = configuration.scale_note(
                 record["scale"], record["reductions"].values(), record.get("note", "")
             )
-            figure = plot_removable(tables["removable.csv"], SHOWN, words)
+            figure = removable.plot(tables["removable.csv"], SHOWN, words)
             pictures = (folder / f"figures/removable.{kind}" for kind in ("png", "svg"))
-            save(figure, *pictures)
+            page.save(figure, *pictures)
 
 
 def check_derived(published: str | Path, config: Config) -> None:

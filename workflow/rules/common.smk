@@ -260,9 +260,9 @@ def figure_config(wildcards):
     return config["figures"][wildcards.figure]
 
 
-def overlaid(figure):
-    """Whether the paper's curves are drawn behind a figure."""
-    return config["overlay"] and configuration.is_of_paper(config, figure)
+def overlaid(wildcards):
+    """The paper's figure whose curves are drawn behind a figure, or None."""
+    return configuration.paper_figure(config, wildcards.figure)
 
 
 def figure_methods(wildcards):

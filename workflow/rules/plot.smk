@@ -8,7 +8,7 @@ rule plot_figure:
         script=script_of("plot_figure"),
         code=code_of("plot_figure"),
         curve="results/{scale}/curves/{figure}.csv",
-        paper=lambda w: [reference("paper_curves.csv")] if overlaid(w.figure) else [],
+        paper=lambda w: [reference("paper_curves.csv")] if overlaid(w) else [],
     output:
         png=report(
             "figures/{scale}/{figure}.png",
@@ -47,7 +47,7 @@ rule plot_figure:
             }
         ),
         overlay=lambda w, input: (
-            ["--paper", *input.paper, "--figure", w.figure] if input.paper else []
+            ["--paper", *input.paper, "--figure", overlaid(w)] if input.paper else []
         ),
     message:
         "Draw {wildcards.figure} (scale {wildcards.scale})"
