@@ -79,16 +79,12 @@ def test_blank_lines_of_the_header_take_no_room():
 def test_legend_reads_row_by_row_in_the_fewest_rows(count):
     names = [f"method {number}" for number in range(count)]
     (legend,) = make_page(legend=names).legends
-    texts = sorted(
-        legend.get_texts(), key=lambda text: (-text.get_window_extent().y0, text_x(text))
-    )
-    assert [text.get_text() for text in texts] == names
-    rows = {round(text.get_window_extent().y0) for text in texts}
-    assert len(rows) == {1: 1, 2: 1, 5: 1, 20: 4}[count]
-
-
-def text_x(text):
-    return text.get_window_extent().x0
+    places = {}
+    for text in legend.get_texts():
+        box = text.get_window_extent()
+        places[text.get_text()] = (-round(box.y0), box.x0)
+    assert sorted(names, key=places.get) == names
+    assert len({row for row, _ in places.values()}) == {1: 1, 2: 1, 5: 1, 20: 4}[count]
 
 
 def test_words_are_taken_literally(tmp_path):
