@@ -8,10 +8,10 @@ import torch
 
 from common import LEARNING_RATE, serve, timed
 from conv_common import ARCHITECTURES, BATCH_SIZE, CLASSES, FILTERS, load_images
-from dropnet.masks import Masks
-from dropnet.models import MODELS, Layer, masked_widths
+from dropnet.networks.masks import Masks
+from dropnet.networks.models import MODELS, Layer, masked_widths
+from dropnet.networks.weights import initial_weights
 from dropnet.training.convolutional import Task
-from dropnet.weights import initial_weights
 
 NAMES = {"B": "Conv", "C": "ConvFC256"}
 

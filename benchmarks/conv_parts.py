@@ -217,7 +217,7 @@ def measure_memory(bench: "Bench") -> dict[str, Any]:
     The job of scale paper trains on few of the images, for time's sake; what it would hold more of
     is the training split, once as the data set has it and once as the engine keeps it.
     """
-    from dropnet import config as configuration
+    from dropnet.config import plan as configuration
 
     config = configuration.load(REPOSITORY / "config.yaml")
     peaks = {}

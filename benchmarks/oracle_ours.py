@@ -8,12 +8,12 @@ import numpy as np
 import torch
 
 from common import LEARNING_RATE, serve, timed
-from dropnet.masks import Masks
 from dropnet.metrics.oracle import measure
-from dropnet.models import MODELS
+from dropnet.networks.masks import Masks
+from dropnet.networks.models import MODELS
+from dropnet.networks.weights import initial_weights
 from dropnet.training.engines import make_task
 from dropnet.training.task import BaseTask
-from dropnet.weights import initial_weights
 from oracle_common import CLASSES, WIDTHS, load_training
 
 NAMES = {"A": "FC", "B": "Conv"}

@@ -23,15 +23,15 @@ from common import (
     timed,
     write_losses,
 )
-from dropnet.masks import Masks
 from dropnet.metrics import METRICS
-from dropnet.models import fully_connected
-from dropnet.networks import Cycle, Weights
-from dropnet.pruning import prune_iteratively
-from dropnet.structure import steps_of
+from dropnet.networks.cycle import Cycle, Weights
+from dropnet.networks.masks import Masks
+from dropnet.networks.models import fully_connected
+from dropnet.networks.steps import steps_of
+from dropnet.networks.weights import compact, initial_weights
+from dropnet.pruning.algorithm import prune_iteratively
 from dropnet.training.fully_connected import Task
 from dropnet.training.train import train_cycle
-from dropnet.weights import compact, initial_weights
 
 LAYERS = fully_connected(HIDDEN, CLASSES)
 FULL = steps_of(LAYERS, (1, 1, INPUTS))

@@ -36,9 +36,9 @@ from common import (  # noqa: E402
     training_flops,
 )
 from conv_parts import measure_conv, print_conv  # noqa: E402
-from dropnet.artifacts import write_json  # noqa: E402
 from dropnet.errors import UserError, exit_on_user_error  # noqa: E402
-from dropnet.provenance import cpu_model, git_state, versions  # noqa: E402
+from dropnet.files.artifacts import write_json  # noqa: E402
+from dropnet.files.provenance import cpu_model, git_state, versions  # noqa: E402
 from dropnet.settings import Settings  # noqa: E402
 from oracle_parts import measure_oracle, print_oracle  # noqa: E402
 from processes import REPOSITORY, Process, run, snakemake  # noqa: E402

@@ -29,14 +29,14 @@ import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 
 from common import ONE_THREAD  # noqa: E402
-from dropnet import config as configuration  # noqa: E402
-from dropnet.artifacts import atomic_path, write_json, write_text  # noqa: E402
-from dropnet.config import Config, Job  # noqa: E402
+from dropnet.config import plan as configuration  # noqa: E402
+from dropnet.config.plan import Config, Job  # noqa: E402
 from dropnet.errors import exit_on_user_error  # noqa: E402
-from dropnet.models import layers_of, masked_widths  # noqa: E402
-from dropnet.provenance import cpu_model, git_state, versions  # noqa: E402
+from dropnet.files.artifacts import atomic_path, write_json, write_text  # noqa: E402
+from dropnet.files.provenance import cpu_model, git_state, versions  # noqa: E402
+from dropnet.networks.models import layers_of, masked_widths  # noqa: E402
+from dropnet.pruning.status import fractions_trained  # noqa: E402
 from dropnet.settings import Settings  # noqa: E402
-from dropnet.status import fractions_trained  # noqa: E402
 from processes import REPOSITORY, run_script  # noqa: E402
 from report import tell, three_digits  # noqa: E402
 from scheduling import (  # noqa: E402
@@ -158,8 +158,8 @@ def of_rounds(work: Callable[[], Any]) -> float:
 
 def time_network(settings: Settings, data: Path) -> dict[str, dict[str, list[float]]]:
     """CPU seconds per image and pass, of one network alone and of a stack, by fraction."""
-    from dropnet.artifacts import load_tensors
     from dropnet.data.dataset import Dataset
+    from dropnet.files.artifacts import load_tensors
     from dropnet.training.engines import make_task
 
     images = Dataset.load(data / f"{settings.dataset}.safetensors")
@@ -181,7 +181,7 @@ def time_network(settings: Settings, data: Path) -> dict[str, dict[str, list[flo
 
 def time_passes(task: Any, fraction: float, count: int) -> dict[str, float]:
     """CPU seconds of an epoch, of an evaluation and of the scores, for some networks together."""
-    from dropnet.weights import compact, initial_weights
+    from dropnet.networks.weights import compact, initial_weights
 
     masks = [random_masks(masked_widths(task.layers), fraction, seed) for seed in range(count)]
     weights = [
@@ -201,7 +201,7 @@ def random_masks(widths: Sequence[int], fraction: float, seed: int) -> Any:
     """The same share of each layer, picked at random: residual paths keep different channels."""
     import torch
 
-    from dropnet.masks import Masks
+    from dropnet.networks.masks import Masks
 
     generator = torch.Generator().manual_seed(seed)
     kept = (max(1, round(fraction * width)) for width in widths)
@@ -340,8 +340,8 @@ def core_speed(measured: Mapping[str, Any], settings: Settings) -> Speed:
 
 def gpu_speed(settings: Settings, image: Sequence[int]) -> Speed:
     """Of a GPU that nobody measured: its arithmetic or its launches, whichever takes longer."""
-    from dropnet.sizes import size_of
-    from dropnet.structure import steps_of, weighted_steps
+    from dropnet.networks.sizes import size_of
+    from dropnet.networks.steps import steps_of, weighted_steps
 
     layers = layers_of(settings)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
-from dropnet.config import BASELINE, Config, Job, all_jobs
+from dropnet.config.plan import BASELINE, Config, Job, all_jobs
 from dropnet.errors import UserError
 from processes import REPOSITORY, snakemake
 

@@ -11,14 +11,14 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
-from dropnet.comparison import differences
 from dropnet.errors import UserError
 from dropnet.figures import page
 from dropnet.figures.curves import Face, header, plot
 from dropnet.figures.style import STYLES
-from dropnet.table_files import write_table
+from dropnet.files.csv_tables import write_table
+from dropnet.paper.comparison import differences
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 SIX = ["minimum", "maximum", "random", "minimum_layer", "maximum_layer", "random_layer"]
 REDUCED = "3 of 15 seeds, the first 10,000 training images"
 

@@ -18,11 +18,14 @@ os.environ |= {"PYTHONPATH": str(WORKFLOW)}
 
 from snakemake.exceptions import WorkflowError
 
-from dropnet import claims, code_files, config as configuration, workspace
+from dropnet.paper import claims
+from dropnet.files import code_files
+from dropnet.config import plan as configuration
+from dropnet.files import workspace
 from dropnet.errors import GO_ON, UserError, exit_on_user_error
-from dropnet.methods import methods_of
+from dropnet.config.methods import methods_of
 from dropnet.metrics import METRICS
-from dropnet.models import engine_of, layers_of
+from dropnet.networks.models import engine_of, layers_of
 
 
 def trouble():
@@ -296,7 +299,7 @@ def scale_note(scale):
 
 
 def pictures(scale):
-    """What the report says of each figure (the fields of dropnet.reporting.Picture)."""
+    """What the report says of each figure (the fields of dropnet.report.html.Picture)."""
     return [
         {
             "name": figure,

@@ -3,11 +3,12 @@
 import argparse
 import json
 
-from dropnet import judging, removable
-from dropnet.artifacts import write_text
 from dropnet.errors import exit_on_user_error
-from dropnet.reporting import Picture, render
-from dropnet.table_files import read_table
+from dropnet.files.artifacts import write_text
+from dropnet.files.csv_tables import read_table
+from dropnet.paper import judging
+from dropnet.report.html import Picture, render
+from dropnet.tables import removable
 
 
 def main() -> None:

@@ -4,14 +4,14 @@ import argparse
 import csv
 import json
 
-from dropnet.artifacts import atomic_path
 from dropnet.errors import exit_on_user_error
-from dropnet.models import layers_of, masked_widths
+from dropnet.files.artifacts import atomic_path
+from dropnet.networks.cycle_files import load_masks
+from dropnet.networks.models import layers_of, masked_widths
+from dropnet.networks.sizes import size_of
+from dropnet.networks.steps import steps_of
 from dropnet.settings import Settings
-from dropnet.sizes import size_of
-from dropnet.store import load_masks
-from dropnet.structure import steps_of
-from dropnet.tables import SIZE_COLUMNS
+from dropnet.tables.columns import SIZE_COLUMNS
 
 
 def main() -> None:

@@ -4,8 +4,8 @@ import argparse
 
 from dropnet.errors import exit_on_user_error
 from dropnet.figures import page, removable
-from dropnet.removable import READERS, SHOWN
-from dropnet.table_files import read_table
+from dropnet.files.csv_tables import read_table
+from dropnet.tables.removable import READERS, SHOWN
 
 
 def main() -> None:

@@ -1,12 +1,12 @@
 """Prune the networks of some seeds iteratively with one method (Algorithm 1)."""
 
+from dropnet.config.methods import parse
 from dropnet.errors import exit_on_user_error
-from dropnet.methods import parse
 from dropnet.metrics import METRICS
-from dropnet.models import layers_of, masked_widths
-from dropnet.run import prune
-from dropnet.store import load_initial_weights, load_unpruned
-from dropnet.training_job import TrainingJob, arguments
+from dropnet.networks.cycle_files import load_initial_weights, load_unpruned
+from dropnet.networks.models import layers_of, masked_widths
+from dropnet.pruning.job import TrainingJob, arguments
+from dropnet.pruning.runs import prune
 
 
 def main() -> None:

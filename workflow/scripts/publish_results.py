@@ -2,9 +2,9 @@
 
 import argparse
 
-from dropnet import config
+from dropnet.config import plan as config
 from dropnet.errors import exit_on_user_error
-from dropnet.publishing import publish
+from dropnet.publish.publishing import publish
 
 
 def main() -> None:

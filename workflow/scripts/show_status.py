@@ -2,9 +2,9 @@
 
 import argparse
 
-from dropnet import status
-from dropnet.config import load
+from dropnet.config.plan import load
 from dropnet.errors import UserError, exit_on_user_error, nearest
+from dropnet.pruning import status
 
 
 def main() -> None:

@@ -5,10 +5,10 @@ import json
 
 import pandas as pd
 
-from dropnet.aggregate import read_runs
 from dropnet.errors import exit_on_user_error
-from dropnet.removable import SIZE_READERS, tabulate
-from dropnet.table_files import read_table, write_table
+from dropnet.files.csv_tables import read_table, write_table
+from dropnet.tables.aggregate import read_runs
+from dropnet.tables.removable import SIZE_READERS, tabulate
 
 
 def main() -> None:

@@ -2,10 +2,10 @@
 
 import argparse
 
-from dropnet import config
+from dropnet.config import plan as config
 from dropnet.errors import exit_on_user_error
-from dropnet.published import check_derived, derive
-from dropnet.readme import check, update
+from dropnet.publish.derived import check_derived, derive
+from dropnet.publish.readme import check, update
 
 
 def main() -> None:

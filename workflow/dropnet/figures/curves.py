@@ -14,7 +14,6 @@ from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import ScaledTranslation, Transform
 
-from dropnet.comparison import differences
 from dropnet.errors import UserError
 from dropnet.figures import page
 from dropnet.figures.style import (
@@ -30,7 +29,8 @@ from dropnet.figures.style import (
     marked,
     styles,
 )
-from dropnet.tables import QUANTITIES
+from dropnet.paper.comparison import differences
+from dropnet.tables.columns import QUANTITIES
 
 PANEL_HEIGHT, DIFFERENCE_HEIGHT = 2.45, 1.5  # inches
 X_TICKS = (1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
@@ -67,7 +67,7 @@ class Face:
         scale: name of the scale, e.g. "preview".
         reductions: how the runs differ from the paper's protocol, in words; "" for not at all.
         note: what is said of that, e.g. "Not evidence".
-        shows: the quantity, a key of `dropnet.tables.QUANTITIES`.
+        shows: the quantity, a key of `dropnet.tables.columns.QUANTITIES`.
         unit: what is dropped, "nodes" or "filters".
     """
 
@@ -107,7 +107,7 @@ class Panels(NamedTuple):
 
 
 def plot(curve: pd.DataFrame, face: Face, paper: pd.DataFrame | None = None) -> Figure:
-    """Draw one figure from the table that `dropnet.aggregate.curve` makes (Figures 3-20, S2-S23).
+    """Draw one figure, 3-20 or S2-S23, from the table that `dropnet.tables.aggregate.curve` makes.
 
     The first panel shows every point. Accuracies that fall far get a second panel, a close-up of
     the highest `CLOSE_UP` of accuracy, where the paper's claims are decided. Curves of the paper,
@@ -180,7 +180,7 @@ def _diverged(curve: pd.DataFrame, quantity: str) -> str:
     diverged = int(counted["diverged"].sum())
     if not diverged:
         return ""
-    averaged = quantity != "loss"  # see `dropnet.aggregate.points`
+    averaged = quantity != "loss"  # see `dropnet.tables.aggregate.points`
     networks = int(counted["runs"].sum()) + (0 if averaged else diverged)
     fate = "counted in the mean" if averaged else "left out of the mean"
     return f" {diverged} of {networks:,} networks diverged ({fate})."

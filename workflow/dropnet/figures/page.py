@@ -15,8 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
 from PIL import Image
 
-from dropnet.artifacts import atomic_path
 from dropnet.figures import style
+from dropnet.files.artifacts import atomic_path
 
 WIDTH = 6.9  # inches, that of a page's text
 EDGE = 0.06  # inches, kept free beside everything and above it

@@ -27,7 +27,7 @@ def plot(table: pd.DataFrame, margin: float, note: str) -> Figure:
     there can be trusted: its dot is the last network before the loss.
 
     Args:
-        table: as `dropnet.removable.tabulate` makes it, of several experiments.
+        table: as `dropnet.tables.removable.tabulate` makes it, of several experiments.
         margin: the loss allowed, one of those in the table.
         note: the scale, and what is reduced at it; "" for nothing.
 

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from dropnet.masks import Masks
-from dropnet.networks import Weights
+from dropnet.networks.cycle import Weights
+from dropnet.networks.masks import Masks
 from dropnet.training.augmentation import Draw, draw, warp
 from dropnet.training.evaluation import losses_and_hits
 from dropnet.training.operations import channels_last, operations_of

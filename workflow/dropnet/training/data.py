@@ -7,7 +7,7 @@ import torch
 from dropnet.data.dataset import Dataset
 from dropnet.data.split import Split
 from dropnet.errors import UserError
-from dropnet.models import layers_of
+from dropnet.networks.models import layers_of
 from dropnet.settings import Settings
 from dropnet.training.engines import make_task
 from dropnet.training.task import BaseTask

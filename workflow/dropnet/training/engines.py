@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
-from dropnet.models import Layer, engine_of
+from dropnet.networks.models import Layer, engine_of
 from dropnet.training.task import BaseTask, Split
 
 

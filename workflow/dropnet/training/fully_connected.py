@@ -24,8 +24,8 @@ from typing import Any
 import torch
 
 from dropnet.errors import UserError
-from dropnet.masks import Masks
-from dropnet.networks import Weights
+from dropnet.networks.cycle import Weights
+from dropnet.networks.masks import Masks
 from dropnet.training.evaluation import losses_and_hits
 from dropnet.training.task import BaseTask, Split
 

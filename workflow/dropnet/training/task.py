@@ -7,10 +7,10 @@ from typing import Any, Protocol
 
 import torch
 
-from dropnet.masks import Masks
-from dropnet.models import Layer
-from dropnet.networks import Weights
-from dropnet.structure import Step, steps_of
+from dropnet.networks.cycle import Weights
+from dropnet.networks.masks import Masks
+from dropnet.networks.models import Layer
+from dropnet.networks.steps import Step, steps_of
 
 Split = tuple[torch.Tensor, torch.Tensor]
 

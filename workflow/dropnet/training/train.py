@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from dropnet.masks import Masks
-from dropnet.networks import Cycle, Network, Results, Weights
+from dropnet.networks.cycle import Cycle, Network, Results, Weights
+from dropnet.networks.masks import Masks
 from dropnet.training.early_stopping import EarlyStopping
 from dropnet.training.task import BaseTask, Stack
 

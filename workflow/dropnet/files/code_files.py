@@ -1,0 +1,44 @@
+"""Which code a script depends on, so that an edit reruns exactly the jobs that it makes stale."""
+
+from collections.abc import Iterable
+from hashlib import sha256
+from modulefinder import ModuleFinder
+from pathlib import Path
+
+WORKFLOW = Path(__file__).resolve().parents[2]
+PAPER_CURVES = WORKFLOW / "reference" / "paper_curves.csv"
+#: Modules that tell of a job and cannot change a number; an edit of one reruns nothing.
+REPORTING = ("progress.py", "provenance.py")
+
+
+def code_of(script: str | Path, modules: Iterable[str] = ()) -> list[Path]:
+    """Return the files of this package that a script imports, directly or not, sorted.
+
+    Found by reading the import statements (also those inside functions), not by running anything.
+
+    Args:
+        script: to be read.
+        modules: that it imports by a name it is given, e.g. the engine of a model.
+    """
+    finder = ModuleFinder(path=[str(WORKFLOW)])
+    finder.run_script(str(script))
+    for module in modules:
+        finder.import_hook(module)
+    files = {Path(module.__file__) for module in finder.modules.values() if module.__file__}
+    own = Path(script).resolve()
+    return sorted(f for f in files if f.resolve() != own and f.name not in REPORTING)
+
+
+def code_sums(script: str | Path, modules: Iterable[str] = ()) -> dict[str, str]:
+    """Return the SHA-256 of a script and of all that `code_of` finds, by path."""
+    files = [Path(script).resolve(), *code_of(script, modules)]
+    return {str(file.relative_to(WORKFLOW)): checksum(file) for file in files}
+
+
+def checksum(path: str | Path) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal."""
+    digest = sha256()
+    with Path(path).open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
