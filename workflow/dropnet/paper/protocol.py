@@ -43,6 +43,15 @@ def shows_figure(name: str, experiment: str, shows: str) -> bool:
     return _paper()["figures"].get(name) == {"experiment": experiment, "shows": shows}
 
 
+def figures() -> dict[str, tuple[str, str]]:
+    """Return the paper's figures by name, each as the quantity that it shows and the data set."""
+    experiments = _paper()["experiments"]
+    return {
+        name: (pinned["shows"], experiments[pinned["experiment"]]["dataset"])
+        for name, pinned in _paper()["figures"].items()
+    }
+
+
 def reductions(experiment: str, values: Values, own: Values, ignore: Iterable[str] = ()) -> str:
     """Return in words how an experiment differs from the paper's protocol, or "".
 
