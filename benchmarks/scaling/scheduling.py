@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
+from benchmarks.processes import REPOSITORY, snakemake
 from dropnet.config import BASELINE, Config, Job, all_jobs
 from dropnet.errors import UserError
-from processes import REPOSITORY, snakemake
 
 Seconds = Mapping[int, float]  # of each job
 Needs = Mapping[int, Sequence[int]]  # the jobs that each job waits for; every job is a key

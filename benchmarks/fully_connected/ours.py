@@ -1,56 +1,46 @@
-"""This project's engine, driven as the workflow's scripts drive it."""
+"""This project's engine for fully connected networks, driven as the workflow's scripts drive it."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
-import numpy as np
 import torch
 
-from common import (
+from benchmarks.fully_connected.workload import HIDDEN
+from benchmarks.sides.ours import as_tensors, from_network, layers_of, write_initial
+from benchmarks.sides.protocol import (
     BATCH_SIZE,
-    CLASSES,
-    HIDDEN,
-    INPUTS,
     LEARNING_RATE,
-    METHODS,
-    PRUNE_FRACTION,
-    STOP_FRACTION,
-    Split,
-    arguments,
+    batches,
+    data_of_command_line,
+    load_network,
     load_split,
     serve,
     timed,
-    write_losses,
 )
 from dropnet.masks import Masks
 from dropnet.metrics import METRICS
-from dropnet.models import fully_connected
 from dropnet.networks import Cycle, Weights
 from dropnet.pruning import prune_iteratively
-from dropnet.structure import steps_of
-from dropnet.training.fully_connected import Task
+from dropnet.training.engines import make_task
+from dropnet.training.task import BaseTask, Split
 from dropnet.training.train import train_cycle
 from dropnet.weights import compact, initial_weights
 
-LAYERS = fully_connected(HIDDEN, CLASSES)
-FULL = steps_of(LAYERS, (1, 1, INPUTS))
 
-
-def prepare(
+def task_of(
     train: Split, validation: Split, test: Split, dtype: torch.dtype = torch.float32
-) -> Task:
-    """Prepare the splits for training."""
-    splits = [
-        (torch.from_numpy(split.pixels)[:, None, None], torch.from_numpy(split.labels))
-        for split in (train, validation, test)
-    ]
-    return Task(*splits, LAYERS, BATCH_SIZE, LEARNING_RATE, dtype)
+) -> BaseTask:
+    """Prepare splits for training FC40-FC40."""
+    return make_task(
+        train, validation, test, layers_of("A", HIDDEN), BATCH_SIZE, LEARNING_RATE, dtype
+    )
 
 
-def initial(seeds: int) -> list[Weights]:
+def initial(task: BaseTask, seeds: int) -> list[Weights]:
     """The initial weights of FC40-FC40 for seeds 0, 1, ..."""
-    return [initial_weights(FULL, seed) for seed in range(seeds)]
+    return [initial_weights(task.steps(), seed) for seed in range(seeds)]
 
 
 class Clock:
@@ -66,23 +56,35 @@ class Clock:
         return {"wall_s": now[0] - last[0], "cpu_s": now[1] - last[1]}
 
 
-class Timing:
+class FullyConnected:
     """Answers the driver's requests."""
 
-    def __init__(self, path: str) -> None:
-        self.task = prepare(*(load_split(path, name) for name in ("train", "validation", "test")))
+    def __init__(self, data: str) -> None:
+        self.data = data
         self.cycles: Iterator[dict[str, Any]] = iter(())
 
-    def start_sweep(self, seeds: int, epochs: int) -> None:
+    @cached_property
+    def task(self) -> BaseTask:
+        names = ("train", "validation", "test")
+        return task_of(*(as_tensors(load_split(self.data, name)) for name in names))
+
+    def start_sweep(self, **sweep: Any) -> None:
         """Begin the whole sweep of Figure 3; `next_cycle` then does one cycle after another."""
-        self.cycles = self._sweep(seeds, epochs)
+        self.cycles = self._sweep(**sweep)
 
     def next_cycle(self) -> dict[str, Any] | None:
         """Prune, train, score and test the next cycle; None when the sweep is complete."""
         return next(self.cycles, None)
 
-    def _sweep(self, seeds: int, epochs: int) -> Iterator[dict[str, Any]]:
-        theta0 = initial(seeds)
+    def _sweep(
+        self,
+        seeds: int,
+        epochs: int,
+        methods: Sequence[str],
+        prune_fraction: float,
+        stop_fraction: float,
+    ) -> Iterator[dict[str, Any]]:
+        theta0 = initial(self.task, seeds)
         clock = Clock()
         spent = {}
 
@@ -115,9 +117,9 @@ class Timing:
 
         unpruned = train(0, [Masks.full(HIDDEN) for _ in range(seeds)])
         yield report("unpruned", unpruned)
-        for method in METHODS:
+        for method in methods:
             cycles = prune_iteratively(
-                unpruned, train, METRICS[method], PRUNE_FRACTION, STOP_FRACTION
+                unpruned, train, METRICS[method], prune_fraction, stop_fraction
             )
             next(cycles)  # the unpruned one
             clock.read()
@@ -128,40 +130,33 @@ class Timing:
     def step(self, seeds: int) -> dict[str, float]:
         """One training epoch of the unpruned stack, without validation."""
         full = [Masks.full(HIDDEN) for _ in range(seeds)]
-        stack = self.task.stack(initial(seeds), full)
+        stack = self.task.stack(initial(self.task, seeds), full)
         return timed(lambda: stack.train_epoch(1)) | {"networks": seeds}
 
+    def write_network(self, out: str, seed: int, remaining: float) -> None:
+        """Write initial weights, and masks that leave some of the nodes, for every side."""
+        write_initial(out, self.task, HIDDEN, seed, remaining)
 
-def step_losses(problem: dict[str, np.ndarray], samples: Split, dtype: str) -> np.ndarray:
-    """The training loss of each batch, before its update, of the compacted network.
+    def losses(self, network: str, dtype: str, steps: int) -> list[float]:
+        """The training loss of each of the first steps, of the compacted network.
 
-    It is trained in a stack, beside a network of full size, as in a real run.
-    """
-    task = prepare(samples, samples.first(1), samples.first(1), getattr(torch, dtype))
-    names = {f"dense{layer + 1}": layer for layer in range(len(HIDDEN) + 1)}
-    weights = {}
-    for name, layer in names.items():
-        weights[f"{name}.kernel"] = torch.from_numpy(problem[f"kernel_{layer}"]).to(task.dtype)
-        weights[f"{name}.bias"] = torch.from_numpy(problem[f"bias_{layer}"]).to(task.dtype)
-    layers = (torch.from_numpy(problem[f"mask_{layer}"]) > 0 for layer in range(len(HIDDEN)))
-    masks = Masks(tuple(layers))
-    compacted = compact(weights, task.steps(masks))
-    beside = {name: weight.to(task.dtype) for name, weight in initial(1)[0].items()}
-    stack = task.stack([compacted, beside], [masks, Masks.full(HIDDEN)])
-    sums = torch.cat([losses[:, 0] for losses, _ in stack.train_blocks()])
-    sizes = [min(BATCH_SIZE, len(samples) - first) for first in range(0, len(samples), BATCH_SIZE)]
-    return sums.numpy() / sizes
+        It is trained in a stack, beside a network of full size, as in a real run.
+        """
+        samples = as_tensors(load_split(self.data, "train").first(steps * BATCH_SIZE))
+        one = tuple(part[:1] for part in samples)
+        task = task_of(samples, one, one, getattr(torch, dtype))
+        weights, masks = from_network(load_network(network), task.steps(), task.dtype)
+        compacted = compact(weights, task.steps(masks))
+        beside = {name: weight.to(task.dtype) for name, weight in initial(task, 1)[0].items()}
+        stack = task.stack([compacted, beside], [masks, Masks.full(HIDDEN)])
+        sums = torch.cat([losses[:, 0] for losses, _ in stack.train_blocks()])
+        sizes = [batch.stop - batch.start for batch in batches(len(samples[1]))]
+        return (sums / torch.tensor(sizes)).tolist()
 
 
 def main() -> None:
-    options = arguments(__doc__)
     torch.set_num_threads(1)
-    if options.mode == "time":
-        timing = Timing(options.data)
-        handlers = ("start_sweep", "next_cycle", "step")
-        serve({name: getattr(timing, name) for name in handlers})
-    else:
-        write_losses(options, step_losses)
+    serve(FullyConnected(data_of_command_line(__doc__)))
 
 
 if __name__ == "__main__":
