@@ -104,7 +104,7 @@ class FullyConnected:
 
     def losses(self, network: str, dtype: str, steps: int) -> list[float]:
         """The training loss of each of the first steps, from a network's weights and masks."""
-        keras.config.set_floatx(dtype)
+        keras.config.set_floatx(dtype)  # counts for good once a layer is made
         samples = load_split(self.data, "train").first(steps * BATCH_SIZE)
         model = build_model(Setting())
         return step_losses(model, load_network(network), samples.vectors(dtype), samples.labels)

@@ -304,25 +304,32 @@ def measure_parity(bench: Bench) -> list[dict[str, Any]]:
             ours.ask("write_network", out=networks[name], seed=seed, remaining=remaining)
     reference = "keras" if "keras" in bench.options.sides else "pytorch"
     rows = []
-    with bench.start_sides(WORKLOAD) as workers:
-        for case, dtype, steps, limit in PARITY_CASES:
-            steps = min(steps or images, -(-images // BATCH_SIZE))
-            tell(f"parity: {case}, {dtype}")
-            losses = {
-                side: {
-                    name: worker.ask("losses", network=file, dtype=dtype, steps=steps)
-                    for name, file in networks.items()
-                }
-                for side, worker in workers.items()
-            }
-            theirs = losses.pop(reference)
-            for side, ours in losses.items():
-                for name in NETWORKS:
-                    title = f"{side} {name} {dtype}"
-                    row = {"side": side, "reference": reference, "network": name}
-                    row |= {"case": case, "dtype": dtype}
-                    rows.append(row | compare_losses(bench, title, ours[name], theirs[name], limit))
+    for case, dtype, steps, limit in PARITY_CASES:
+        steps = min(steps or images, -(-images // BATCH_SIZE))
+        losses = losses_of_sides(bench, networks, dtype, steps)
+        theirs = losses.pop(reference)
+        for side, own in losses.items():
+            for name in NETWORKS:
+                row = {"side": side, "reference": reference, "network": name}
+                row |= {"case": case, "dtype": dtype}
+                title = f"{side} {name} {dtype}"
+                rows.append(row | compare_losses(bench, title, own[name], theirs[name], limit))
     return rows
+
+
+def losses_of_sides(
+    bench: Bench, networks: Mapping[str, str], dtype: str, steps: int
+) -> dict[str, dict[str, list[float]]]:
+    """The training loss of each step, by side and network; a process keeps to one precision."""
+    tell(f"parity: {steps} steps in {dtype}")
+    with bench.start_sides(WORKLOAD) as workers:
+        return {
+            side: {
+                name: worker.ask("losses", network=network, dtype=dtype, steps=steps)
+                for name, network in networks.items()
+            }
+            for side, worker in workers.items()
+        }
 
 
 def parity_page(rows: Sequence[Mapping[str, Any]]) -> str:
