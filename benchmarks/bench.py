@@ -17,11 +17,10 @@ from safetensors import safe_open
 from benchmarks.processes import REPOSITORY, Process, run
 from benchmarks.report import announce, spread, table, tell
 from benchmarks.report import show as shown
-from dropnet import config as configuration
-from dropnet.config import Config
+from dropnet.config.plan import Plan
 from dropnet.data.split import VALIDATION_SHARE
 from dropnet.metrics import METRICS
-from dropnet.schedule import remaining_counts
+from dropnet.pruning.schedule import remaining_counts
 from dropnet.settings import Settings
 
 DATA = REPOSITORY / "results/data"  # where the workflow makes the data sets
@@ -51,21 +50,21 @@ class Bench:
 
     Attributes:
         options: of the command line.
-        config: of the project.
+        plan: of config.yaml.
         folder: temporary: arrays, networks, logs.
         samples: by workload, how many images it has under each name.
         checks: what must hold, and whether it did.
     """
 
     options: argparse.Namespace
-    config: Config
+    plan: Plan
     folder: Path
     samples: dict[str, dict[str, int]] = field(default_factory=dict)
     checks: list[dict[str, Any]] = field(default_factory=list)
 
     def settings(self, experiment: str, scale: str = SCALE) -> Settings:
         """Of an experiment of config.yaml."""
-        return configuration.settings(self.config, scale, experiment)
+        return self.plan.at(scale).settings(experiment)
 
     def write_arrays(self, workload: str, wanted: Mapping[str, Images]) -> dict[str, int]:
         """Write a workload's images for its sides (`sides.protocol.load_split`); how many."""
@@ -127,18 +126,18 @@ def read_images(data: Path, images: Images) -> tuple[np.ndarray, np.ndarray]:
 # --- the amount of work ------------------------------------------------------------------------
 
 
-def remaining_in_figure(config: Config, figure: str) -> dict[str, list[int]]:
+def remaining_in_figure(plan: Plan, figure: str) -> dict[str, list[int]]:
     """By method, how many nodes or filters remain in each cycle of a figure, the unpruned first."""
-    chosen = config["figures"][figure]
-    settings = configuration.settings(config, SCALE, chosen["experiment"])
+    shown = plan.figures[figure]
+    settings = plan.at(SCALE).settings(shown.experiment)
     return {
         name: remaining_counts(
             settings.widths,
             settings.prune_fraction,
-            chosen.get("stop_fraction", settings.stop_fraction),
+            max(shown.stop_fraction, settings.stop_fraction),
             METRICS[method.metric].per_layer,
         )
-        for name, method in configuration.figure_methods(config, figure).items()
+        for name, method in shown.methods.items()
     }
 
 
@@ -247,14 +246,14 @@ def judged(row: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def peaks_of_jobs(
-    bench: Bench, settings: Settings, method: str, split: Path, seeds: int
+    bench: Bench, settings: Settings, metric: str, split: Path, seeds: int
 ) -> dict[str, int]:
     """Run a baseline and a method as the workflow does; the peak memory of both jobs in bytes.
 
     Args:
         bench: the run.
         settings: of the experiment.
-        method: its name.
+        metric: the method's.
         split: the file.
         seeds: how many there are.
     """
@@ -264,8 +263,8 @@ def peaks_of_jobs(
     initial, unpruned = folder / "initial.safetensors", folder / "unpruned.safetensors"
     jobs = {
         "train_baseline": {"seeds": f"0-{seeds - 1}", "initial": initial, "networks": unpruned},
-        "prune_network": {"method": method, "initial": initial, "unpruned": unpruned}
-        | {"networks": folder / "networks.safetensors"},
+        "prune_network": {"method": metric, "metric": metric, "initial": initial}
+        | {"unpruned": unpruned, "networks": folder / "networks.safetensors"},
     }
     peaks = {}
     for name, own in jobs.items():

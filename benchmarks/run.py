@@ -21,10 +21,11 @@ from benchmarks.oracle import parts as oracle
 from benchmarks.processes import REPOSITORY, snakemake
 from benchmarks.report import tell
 from benchmarks.workflow import parts as workflow
-from dropnet import config as configuration
-from dropnet.artifacts import write_json
+from dropnet.config.check import load
+from dropnet.config.plan import Plan
 from dropnet.errors import UserError, exit_on_user_error
-from dropnet.provenance import cpu_model, git_state, versions
+from dropnet.files.artifacts import write_json
+from dropnet.files.provenance import cpu_model, git_state, versions
 
 
 @dataclass(frozen=True)
@@ -184,8 +185,8 @@ def main() -> None:
         datasets = dict.fromkeys(name for part in options.only for name in PARTS[part].datasets)
         make_missing_data(options.data, datasets)
         os.sched_setaffinity(0, {options.core})  # inherited by every process started from here
-        config = configuration.load(REPOSITORY / "config.yaml")
-        bench = Bench(options, config, Path(folder))
+        plan = Plan(load(REPOSITORY / "config.yaml"))
+        bench = Bench(options, plan, Path(folder))
         report = measure(bench)
         print(f"\n{report['wall_s']:.0f} s on {report['made_with']['processor']}; {options.out}")
         if failed := [check["name"] for check in bench.checks if not check["passed"]]:

@@ -3,26 +3,16 @@
 import pytest
 import torch
 
-from dropnet.masks import Masks
-from dropnet.models import fully_connected, masked_widths
-from dropnet.structure import steps_of
+from dropnet.networks.masks import Masks
+from dropnet.networks.models import masked_widths
+from dropnet.networks.steps import steps_of
+from dropnet.networks.weights import initial_weights
 from dropnet.training.engines import make_task as make_task_of
-from dropnet.weights import initial_weights
-from project import copy_project, snakemake
+from helpers.images import make_images
+from helpers.project import copy_project, snakemake
+from helpers.settings import toy_settings
 
 torch.set_num_threads(1)
-
-
-def make_images(count, seed=0, side=6, classes=10):
-    """Images that carry their label: noise, one bright pixel by class, some always 0."""
-    generator = torch.Generator().manual_seed(seed)
-    labels = torch.randint(0, classes, (count,), generator=generator, dtype=torch.uint8)
-    images = torch.randint(0, 120, (count, 1, side, side), generator=generator, dtype=torch.uint8)
-    images *= torch.rand(count, 1, side, side, generator=generator) < 0.4
-    flat = images.view(count, -1)
-    flat[torch.arange(count), labels.long()] = 250
-    flat[:, -5:] = 0
-    return images, labels
 
 
 @pytest.fixture(autouse=True)
@@ -44,9 +34,8 @@ def splits():
 def make_task(splits):
     """Return a function that prepares the splits as a task for a network."""
 
-    def make(layers=None, dtype=torch.float64, batch_size=16, learning_rate=0.1):
-        layers = layers or fully_connected([6, 5], 10)
-        return make_task_of(*splits, layers, batch_size, learning_rate, dtype)
+    def make(widths=(6, 5), dtype=torch.float64, **settings):
+        return make_task_of(*splits, toy_settings(widths=widths, **settings), dtype)
 
     return make
 

@@ -5,11 +5,9 @@ from typing import Any
 
 import torch
 
-from benchmarks.convolutional.workload import ARCHITECTURES, FILTERS
-from benchmarks.sides.ours import as_tensors, from_network, layers_of, write_initial
+from benchmarks.sides.ours import as_tensors, from_network, write_initial
 from benchmarks.sides.protocol import (
     BATCH_SIZE,
-    LEARNING_RATE,
     batches,
     data_of_command_line,
     load_network,
@@ -17,11 +15,12 @@ from benchmarks.sides.protocol import (
     serve,
     timed,
 )
-from dropnet.masks import Masks
-from dropnet.models import masked_widths
+from dropnet.networks.masks import Masks
+from dropnet.networks.models import masked_widths
+from dropnet.networks.weights import initial_weights
+from dropnet.settings import Settings
 from dropnet.training.engines import make_task
 from dropnet.training.task import BaseTask, Split, Stack
-from dropnet.weights import initial_weights
 
 
 class Convolutional:
@@ -34,19 +33,15 @@ class Convolutional:
     def splits(self) -> list[Split]:
         return [as_tensors(load_split(self.data, name)) for name in ("train", "validation")]
 
-    def _stack(self, widths: tuple[int, ...], precision: str) -> tuple[BaseTask, Stack]:
+    def _stack(self, settings: str) -> tuple[BaseTask, Stack]:
         train, validation = self.splits
-        compute = getattr(torch, precision)
-        layers = layers_of("B", widths)
-        task = make_task(
-            train, validation, validation, layers, BATCH_SIZE, LEARNING_RATE, compute=compute
-        )
-        full = Masks.full(masked_widths(layers))
+        task = make_task(train, validation, validation, Settings.from_json(settings))
+        full = Masks.full(masked_widths(task.layers))
         return task, task.stack([initial_weights(task.steps(), 0)], [full])
 
-    def epoch(self, widths: list[int], precision: str = "float32") -> dict[str, float]:
-        """One epoch with validation, of a network with these many filters left."""
-        task, stack = self._stack(tuple(widths), precision)
+    def epoch(self, settings: str) -> dict[str, float]:
+        """One epoch with validation, of a network of the widths in its settings."""
+        task, stack = self._stack(settings)
 
         def work() -> None:
             stack.train_epoch(1)
@@ -54,30 +49,29 @@ class Convolutional:
 
         return timed(work)
 
-    def step(self, precision: str = "float32") -> dict[str, Any]:
-        """One training epoch of the unpruned network, without validation."""
-        _, stack = self._stack(FILTERS, precision)
+    def step(self, settings: str) -> dict[str, Any]:
+        """One training epoch, without validation."""
+        _, stack = self._stack(settings)
         return timed(lambda: stack.train_epoch(1)) | {"networks": 1}
 
-    def accuracy(self, precision: str, epochs: int) -> float:
+    def accuracy(self, settings: str, epochs: int) -> float:
         """Validation accuracy after some epochs."""
-        task, stack = self._stack(FILTERS, precision)
+        task, stack = self._stack(settings)
         for epoch in range(epochs):
             stack.train_epoch(epoch + 1)
         return stack.evaluate(task.validation)[1][0]
 
-    def _parity_task(self, model: str, steps: int) -> BaseTask:
+    def _parity_task(self, model: str, settings: str, steps: int) -> BaseTask:
         samples = as_tensors(load_split(self.data, f"parity_{model}").first(steps * BATCH_SIZE))
-        layers = layers_of(model, ARCHITECTURES[model].filters)
-        return make_task(samples, samples, samples, layers, BATCH_SIZE, LEARNING_RATE)
+        return make_task(samples, samples, samples, Settings.from_json(settings))
 
-    def write_network(self, model: str, out: str, seed: int) -> None:
+    def write_network(self, model: str, settings: str, out: str, seed: int) -> None:
         """Write the initial weights of a model, and masks that leave all of it, for every side."""
-        write_initial(out, self._parity_task(model, 1), ARCHITECTURES[model].filters, seed)
+        write_initial(out, self._parity_task(model, settings, 1), seed)
 
-    def losses(self, model: str, network: str, steps: int) -> list[float]:
+    def losses(self, model: str, settings: str, network: str, steps: int) -> list[float]:
         """The training loss of each of the first steps, before its update."""
-        task = self._parity_task(model, steps)
+        task = self._parity_task(model, settings, steps)
         weights, masks = from_network(load_network(network), task.steps(), task.dtype)
         stack = task.stack([weights], [masks])
         labels = task.train.labels

@@ -27,10 +27,11 @@ from benchmarks.convolutional.workload import ARCHITECTURES, FILTERS
 from benchmarks.processes import Process, run_script
 from benchmarks.report import announce, show, spread, table, tell
 from benchmarks.sides.protocol import BATCH_SIZE, CLASSES
-from dropnet.config import Config
+from dropnet.config.plan import Plan
 from dropnet.settings import Settings
 
 WORKLOAD, FIGURE = "convolutional", "fig06"
+EXPERIMENTS = {"B": "Conv64-Conv64", "C": "Conv64-Conv64-Conv128-Conv128"}
 # training and validation images of an epoch: the ratio of the protocol, few enough for many epochs
 IMAGES = {"train": 9600, "validation": 1067, "parity": 960}
 QUICK_IMAGES = {"train": 320, "validation": 64, "parity": 96}
@@ -55,7 +56,8 @@ def measure_conv(bench: Bench) -> dict[str, Any]:
         result = {"images": images, "filters": list(FILTERS)}
         result["speed"] = measure_sweep(bench, workers)
         flops = training_flops(images["train"])
-        result["step"] = measure_share(bench, "conv step", ours, flops)
+        settings = bench.settings(EXPERIMENTS["B"]).to_json()
+        result["step"] = measure_share(bench, "conv step", ours, flops, settings=settings)
         result["bfloat16"] = measure_precision(bench, ours)
         if "keras" in workers:
             result["parity"] = measure_parity(bench, workers, images["parity"])
@@ -82,14 +84,14 @@ def training_flops(samples: int, filters: tuple[int, int] = FILTERS) -> int:
 # --- E: all the training of Figure 6 -----------------------------------------------------------
 
 
-def networks_trained(config: Config) -> Counter[tuple[int, int]]:
+def networks_trained(plan: Plan) -> Counter[tuple[int, int]]:
     """The widths of the networks of one seed, and how often the figure trains each.
 
     The global metrics are taken to shrink both layers alike, as those by layer do. All methods
     share the unpruned network.
     """
     often = Counter({FILTERS: 1})
-    for counts in remaining_in_figure(config, FIGURE).values():
+    for counts in remaining_in_figure(plan, FIGURE).values():
         often.update((count - count // 2, count // 2) for count in counts[1:])
     return often
 
@@ -100,13 +102,15 @@ def measure_sweep(bench: Bench, workers: Mapping[str, Process]) -> dict[str, Any
     A masked network costs the same whatever its masks, so that the figure costs the others as many
     of these epochs as it has networks.
     """
-    often = networks_trained(bench.config)
+    often = networks_trained(bench.plan)
     widths = list(often) if not bench.options.quick else [FILTERS, NARROW]
     networks = sum(often[w] for w in widths)
     others = [side for side in workers if side != "ours"]
     tried = {side: try_settings(f"conv of {side}", workers[side]) for side in others}
     chosen = {side: min(seconds, key=seconds.get) for side, seconds in tried.items()}
-    workers["ours"].ask("epoch", widths=FILTERS)
+    model_b = bench.settings(EXPERIMENTS["B"])
+    sizes = {width: replace(model_b, widths=width).to_json() for width in widths}
+    workers["ours"].ask("epoch", settings=sizes[FILTERS])
     rounds = []
     for _ in announce("conv: round", bench.options.rounds):
         ours, theirs = {}, {side: [] for side in others}
@@ -114,7 +118,7 @@ def measure_sweep(bench: Bench, workers: Mapping[str, Process]) -> dict[str, Any
             if number % WIDTHS_PER_SAMPLE == 0:
                 for side in others:
                     theirs[side].append(workers[side].ask("epoch", setting=chosen[side])["wall_s"])
-            ours[width] = workers["ours"].ask("epoch", widths=width)["wall_s"]
+            ours[width] = workers["ours"].ask("epoch", settings=sizes[width])["wall_s"]
         rounds.append({"ours": ours, "others": theirs})
     totals = [sum(often[width] * s for width, s in r["ours"].items()) for r in rounds]
     return {
@@ -159,15 +163,19 @@ def nearest(widths: tuple[int, int], measured: Mapping[tuple[int, int], float]) 
 
 def measure_precision(bench: Bench, ours: Process) -> dict[str, Any]:
     """The unpruned epoch in float32 and in bfloat16, and what accuracy each reaches."""
+    model_b = bench.settings(EXPERIMENTS["B"])
+    single, half = (
+        replace(model_b, precision=precision).to_json() for precision in ("float32", "bfloat16")
+    )
     ratios = []
-    ours.ask("step", precision="bfloat16")
+    ours.ask("step", settings=half)
     for _ in announce("conv bfloat16: round", bench.options.rounds):
-        single = ours.ask("step")["wall_s"]
-        ratios.append(single / ours.ask("step", precision="bfloat16")["wall_s"])
+        seconds = ours.ask("step", settings=single)["wall_s"]
+        ratios.append(seconds / ours.ask("step", settings=half)["wall_s"])
     epochs = 1 if bench.options.quick else ACCURACY_EPOCHS
     accuracy = {
-        precision: ours.ask("accuracy", precision=precision, epochs=epochs)
-        for precision in ("float32", "bfloat16")
+        precision: ours.ask("accuracy", settings=settings, epochs=epochs)
+        for precision, settings in (("float32", single), ("bfloat16", half))
     }
     return {"ratio": spread(ratios), "epochs": epochs, "accuracy": accuracy}
 
@@ -188,7 +196,7 @@ def measure_memory(bench: Bench) -> dict[str, Any]:
         settings = replace(whole, **fewer)
         split = make_split(bench, settings)
         peak = max(peaks_of_jobs(bench, settings, "minimum_layer", split, seeds=1).values())
-        image_bytes = math.prod(bench.config["datasets"][settings.dataset]["image"])
+        image_bytes = math.prod(bench.plan.config["datasets"][settings.dataset]["image"])
         left_out = 2 * (images_of(whole)[0] - images_of(settings)[0]) * image_bytes
         limit = MEMORY_LIMITS[scale]
         bench.check(f"peak memory of VGG19 at scale {scale}, bytes", peak + left_out, limit)
@@ -216,9 +224,11 @@ def measure_parity(
     for seed, model in enumerate(ARCHITECTURES):
         tell(f"conv parity: Model {model}")
         network = str(bench.folder / f"network_{model}.npz")
-        workers["ours"].ask("write_network", model=model, out=network, seed=seed)
+        own = {"settings": bench.settings(EXPERIMENTS[model]).to_json()}
+        workers["ours"].ask("write_network", model=model, out=network, seed=seed, **own)
         request = {"model": model, "network": network, "steps": images // BATCH_SIZE}
-        ours, theirs = (workers[side].ask("losses", **request) for side in ("ours", "keras"))
+        ours = workers["ours"].ask("losses", **request, **own)
+        theirs = workers["keras"].ask("losses", **request)
         compared = compare_losses(bench, f"Model {model}", ours, theirs, PARITY_LIMIT)
         rows.append({"model": model} | compared)
     return rows

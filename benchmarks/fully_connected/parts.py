@@ -79,7 +79,7 @@ def measure_speed(bench: Bench) -> dict[str, Any]:
             for _ in announce("speed: round", bench.options.rounds)
         ]
     seeds, epochs = bench.options.seeds, bench.options.epochs
-    networks = sum(map(len, remaining_in_figure(bench.config, FIGURE).values()))
+    networks = sum(map(len, remaining_in_figure(bench.plan, FIGURE).values()))
     return {
         "seeds": seeds,
         "epochs_per_network": epochs,
@@ -128,14 +128,14 @@ def speed_round(
 
 def start_sweep(bench: Bench, ours: Process) -> None:
     """Begin to prune by all methods of the figure."""
-    settings = bench.settings(EXPERIMENT)
+    epochs = bench.options.epochs
+    # More patience than epochs: all networks train equally long, as the others' do.
+    settings = replace(bench.settings(EXPERIMENT), max_epochs=epochs, patience=epochs + 1)
     ours.ask(
         "start_sweep",
+        settings=settings.to_json(),
         seeds=bench.options.seeds,
-        epochs=bench.options.epochs,
-        methods=list(remaining_in_figure(bench.config, FIGURE)),
-        prune_fraction=settings.prune_fraction,
-        stop_fraction=settings.stop_fraction,
+        metrics=list(remaining_in_figure(bench.plan, FIGURE)),
     )
 
 
@@ -253,7 +253,8 @@ def measure_step(bench: Bench) -> dict[str, Any]:
     """GFLOP/s of our unpruned training epoch, and of the large matrix products around it."""
     flops = training_flops(write_arrays(bench)["train"])
     with bench.start(WORKLOAD, "ours") as ours:
-        share = measure_share(bench, "step", ours, flops, seeds=bench.options.seeds)
+        request = {"settings": bench.settings(EXPERIMENT).to_json(), "seeds": bench.options.seeds}
+        share = measure_share(bench, "step", ours, flops, **request)
     return {"gflop_per_network_and_epoch": flops / 1e9} | share
 
 
@@ -299,9 +300,11 @@ def measure_parity(bench: Bench) -> list[dict[str, Any]]:
     """Losses of the same steps from the same weights; each side against Keras (else PyTorch)."""
     images = write_arrays(bench)["train"]
     networks = {name: str(bench.folder / f"network_{name}.npz") for name in NETWORKS}
+    settings = bench.settings(EXPERIMENT).to_json()
     with bench.start(WORKLOAD, "ours") as ours:
         for seed, (name, remaining) in enumerate(NETWORKS.items()):
-            ours.ask("write_network", out=networks[name], seed=seed, remaining=remaining)
+            request = {"out": networks[name], "seed": seed, "remaining": remaining}
+            ours.ask("write_network", settings=settings, **request)
     reference = "keras" if "keras" in bench.options.sides else "pytorch"
     rows = []
     for case, dtype, steps, limit in PARITY_CASES:
@@ -322,10 +325,12 @@ def losses_of_sides(
 ) -> dict[str, dict[str, list[float]]]:
     """The training loss of each step, by side and network; a process keeps to one precision."""
     tell(f"parity: {steps} steps in {dtype}")
+    request = {"dtype": dtype, "steps": steps}
+    own = {"ours": {"settings": bench.settings(EXPERIMENT).to_json()}}
     with bench.start_sides(WORKLOAD) as workers:
         return {
             side: {
-                name: worker.ask("losses", network=network, dtype=dtype, steps=steps)
+                name: worker.ask("losses", network=network, **request, **own.get(side, {}))
                 for name, network in networks.items()
             }
             for side, worker in workers.items()

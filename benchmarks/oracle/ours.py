@@ -5,21 +5,15 @@ from typing import Any
 import torch
 
 from benchmarks.oracle.workload import WIDTHS
-from benchmarks.sides.ours import as_tensors, layers_of, write_network
-from benchmarks.sides.protocol import (
-    BATCH_SIZE,
-    LEARNING_RATE,
-    data_of_command_line,
-    load_split,
-    serve,
-    timed,
-)
-from dropnet.masks import Masks
+from benchmarks.sides.ours import as_tensors, write_network
+from benchmarks.sides.protocol import data_of_command_line, load_split, serve, timed
 from dropnet.metrics.oracle import measure
-from dropnet.networks import Weights
+from dropnet.networks.cycle import Weights
+from dropnet.networks.masks import Masks
+from dropnet.networks.weights import initial_weights
+from dropnet.settings import Settings
 from dropnet.training.engines import make_task
 from dropnet.training.task import BaseTask, Split
-from dropnet.weights import initial_weights
 
 
 class Oracle:
@@ -35,21 +29,20 @@ class Oracle:
         images, labels = self.train
         self.train = images.repeat(copies, 1, 1, 1), labels.repeat(copies)
 
-    def prepare(self, model: str, images: int, out: str | None = None) -> None:
+    def prepare(self, model: str, settings: str, images: int, out: str | None = None) -> None:
         """Train a network for an epoch on the first images, and write it for the other sides."""
         full = Masks.full(WIDTHS[model])
-        task = self._task(model, tuple(part[:images] for part in self.train))
+        task = self._task(settings, tuple(part[:images] for part in self.train))
         stack = task.stack([initial_weights(task.steps(), 0)], [full])
         stack.train_epoch(1)
         self.weights[model] = stack.weights()[0]
-        self.tasks[model] = self._task(model, self.train)
+        self.tasks[model] = self._task(settings, self.train)
         if out:
             write_network(out, self.weights[model], full)
 
-    def _task(self, model: str, train: Split) -> BaseTask:
+    def _task(self, settings: str, train: Split) -> BaseTask:
         one = tuple(part[:1] for part in self.train)
-        layers = layers_of(model, WIDTHS[model])
-        return make_task(train, one, one, layers, BATCH_SIZE, LEARNING_RATE)
+        return make_task(train, one, one, Settings.from_json(settings))
 
     def losses(self, model: str) -> dict[str, Any]:
         """The loss without each node of the network, and the seconds that this took."""

@@ -10,7 +10,8 @@ from benchmarks.report import announce, show, spread, table, tell
 from benchmarks.sides.protocol import BATCH_SIZE
 
 WORKLOAD = "oracle"
-NAMES = {"A": "FC20-FC20", "B": "Conv20-Conv20"}  # of `workload.WIDTHS`
+NAMES = {"A": "FC20-FC20", "B": "Conv20-Conv20"}  # of the networks
+EXPERIMENTS = {"A": "FC20-FC20-oracle", "B": "Conv20-Conv20"}
 QUICK_IMAGES = 640
 TRAINED_ON = 6400  # images, for an epoch: enough for a network that has learnt something
 # Candidates timed in a round, of 40; the other ones cost the same. All of PyTorch's Model A.
@@ -36,13 +37,15 @@ def measure_model(
 ) -> dict[str, Any]:
     """Rounds of ours and the others in turn."""
     network = str(bench.folder / f"oracle_{model}.npz")
-    workers["ours"].ask("prepare", model=model, images=min(images, TRAINED_ON), out=network)
+    settings = bench.settings(EXPERIMENTS[model]).to_json()
+    first = min(images, TRAINED_ON)
+    workers["ours"].ask("prepare", model=model, settings=settings, images=first, out=network)
     others = [side for side in workers if (side, model) in TIMED]
-    settings: dict[str, dict[str, int]] = {side: {} for side in others}
+    batches: dict[str, dict[str, int]] = {side: {} for side in others}
     for side in others:
         workers[side].ask("load", model=model, network=network)
         if side == "pytorch":
-            settings[side] = {"batch": fastest_batch(workers[side], model)}
+            batches[side] = {"batch": fastest_batch(workers[side], model)}
     every = candidates(model)
     ours: list[dict[str, Any]] = []
     theirs: dict[str, list[dict[str, Any]]] = {side: [] for side in others}
@@ -51,9 +54,9 @@ def measure_model(
         ours.append(workers["ours"].ask("losses", model=model))
         for side in others:
             chosen = some_of(every, TIMED[side, model], number)
-            answer = workers[side].ask("losses", model=model, which=chosen, **settings[side])
+            answer = workers[side].ask("losses", model=model, which=chosen, **batches[side])
             theirs[side].append(answer | {"which": chosen})
-    compared = {side: compare(ours, theirs[side], every) | settings[side] for side in others}
+    compared = {side: compare(ours, theirs[side], every) | batches[side] for side in others}
     for side, other in compared.items():
         name = f"oracle losses of {NAMES[model]}: ours - {side}"
         bench.check(name, other["largest_loss_difference"], LOSS_LIMITS[side])
@@ -123,7 +126,8 @@ def peak_of(bench: Bench, model: str, copies: int, runs: bool) -> int:
     """Peak memory in bytes of a process that prepares the images, and runs the oracle or not."""
     with bench.start(WORKLOAD, "ours") as ours:
         ours.ask("repeat", copies=copies)
-        ours.ask("prepare", model=model, images=BATCH_SIZE)
+        settings = bench.settings(EXPERIMENTS[model]).to_json()
+        ours.ask("prepare", model=model, settings=settings, images=BATCH_SIZE)
         if runs:
             ours.ask("losses", model=model)
     return ours.peak_bytes

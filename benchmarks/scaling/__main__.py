@@ -14,9 +14,10 @@ from benchmarks.scaling.findings import work_out
 from benchmarks.scaling.measure import measure
 from benchmarks.scaling.page import DOCUMENT, FIGURE, document, draw
 from benchmarks.scaling.published import RECORD
-from dropnet import config as configuration
-from dropnet.artifacts import write_json, write_text
+from dropnet.config.check import load
+from dropnet.config.plan import Plan
 from dropnet.errors import exit_on_user_error
+from dropnet.files.artifacts import write_json, write_text
 
 
 def main() -> None:
@@ -25,12 +26,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DATA)
     options = parser.parse_args()
     with exit_on_user_error():
-        config = configuration.load(REPOSITORY / "config.yaml")
+        plan = Plan(load(REPOSITORY / "config.yaml"))
         if options.measure:
-            measured = measure(config, options.data)
+            measured = measure(plan, options.data)
         else:
             measured = json.loads(RECORD.read_text(encoding="utf-8"))
-        record = {**measured, "results": work_out(config, measured)}
+        record = {**measured, "results": work_out(plan, measured)}
         write_json(RECORD, record)
         record = json.loads(RECORD.read_text(encoding="utf-8"))  # as the tests read it
         write_text(DOCUMENT, document(record))

@@ -41,8 +41,7 @@ from benchmarks.scaling.scheduling import (
     longest_first,
     read_graph,
 )
-from dropnet import config as configuration
-from dropnet.config import Config
+from dropnet.config.plan import Plan
 
 CORES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000)
 GOOD_EFFICIENCY = 0.9
@@ -52,16 +51,16 @@ MARGIN = 2  # of time limits, over the longest predicted job
 MODEL_C = "Conv64-Conv64-Conv128-Conv128"  # the one of its kind that scale `evidence` has
 
 
-def work_out(config: Config, measured: Mapping[str, Any]) -> dict[str, Any]:
+def work_out(plan: Plan, measured: Mapping[str, Any]) -> dict[str, Any]:
     """All that the document says."""
-    graph = read_graph(config, SCALE)
-    forecast = Forecast(config, measured, graph)
+    graph = read_graph(plan.at(SCALE))
+    forecast = Forecast(plan, measured, graph)
     seconds, on_gpu = forecast.seconds(), forecast.seconds(gpu=True)
     chain = [n for n in critical_path(seconds, graph.needs) if seconds[n]]
     return {
         "jobs": dict(Counter(graph.rules.values())),
         "edges": sum(map(len, graph.needs.values())),
-        "epochs": epochs_used(config, forecast),
+        "epochs": epochs_used(plan, forecast),
         "groups": groups(forecast, seconds, on_gpu),
         "longest": longest_jobs(forecast, seconds),
         "chain": [{"job": forecast.title(n), "hours": seconds[n] / 3600} for n in chain],
@@ -74,13 +73,14 @@ def work_out(config: Config, measured: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def epochs_used(config: Config, forecast: Forecast) -> dict[str, Any]:
+def epochs_used(plan: Plan, forecast: Forecast) -> dict[str, Any]:
     """Mean epochs by family and band; what the work would be with other ones than assumed."""
-    names = configuration.experiments(config, SCALE)
-    families = {config["experiments"][name]["model"] for name in names}
-    reduced = published_runs(config, "evidence")
+    paper, evidence = plan.at(SCALE), plan.at("evidence")
+    every = [paper.settings(name) for name in paper.experiments]
+    families = {settings.model for settings in every}
+    reduced = published_runs(evidence)
     cut_short = Epochs(reduced[reduced.family == "ConvFC256"]).runs.epochs
-    limit = configuration.settings(config, SCALE, names[0]).max_epochs
+    limit = every[0].max_epochs
     return {
         "bands": BANDS,
         "measured": {
@@ -91,7 +91,7 @@ def epochs_used(config: Config, forecast: Forecast) -> dict[str, Any]:
         "families_assumed": sorted(families - set(forecast.epochs)),
         # all that is published of Model C: too low, as training was stopped at a limit
         "cut_short": {
-            "limit": configuration.settings(config, "evidence", MODEL_C).max_epochs,
+            "limit": evidence.settings(MODEL_C).max_epochs,
             "mean": cut_short.mean(),
             "work": total_with(forecast, cut_short.mean()),
         },
@@ -217,10 +217,10 @@ def beside_recorded(forecast: Forecast) -> dict[str, Any]:
 
 def predicted_and_recorded(forecast: Forecast) -> Iterator[dict[str, Any]]:
     """A row for each published training job, in seconds."""
-    for scale in published_scales(forecast.config):
-        runs = published_runs(forecast.config, scale)
+    for scale in published_scales(forecast.plan):
+        runs = published_runs(forecast.plan.at(scale))
         means, every = epochs_by_family(runs), Epochs(runs).runs
-        for job, recorded in recorded_jobs(forecast.config, scale):
+        for job, recorded in recorded_jobs(forecast.plan.at(scale)):
             settings = forecast.settings(job, scale)
             own = every[(every.experiment == job.experiment) & (every.method == job.name)]
             own = Epochs(own[own.seed.isin(job.seed_numbers)])

@@ -23,13 +23,12 @@ from benchmarks.scaling.published import (
 )
 from benchmarks.scaling.scheduling import Graph
 from benchmarks.sides.ours import random_masks
-from dropnet import config as configuration
-from dropnet.config import Config, Job
-from dropnet.models import layers_of, masked_widths
+from dropnet.config.plan import Job, Plan
+from dropnet.networks.models import layers_of, masked_widths
+from dropnet.networks.sizes import size_of
+from dropnet.networks.steps import steps_of, weighted_steps
+from dropnet.pruning.schedule import fractions_trained
 from dropnet.settings import Settings
-from dropnet.sizes import size_of
-from dropnet.status import fractions_trained
-from dropnet.structure import steps_of, weighted_steps
 
 PREPARE_SECONDS = 60.0  # assumed: how long fetching a data set takes depends on the network
 # An assumed GPU: of the arithmetic it does this much, and a launch takes this long.
@@ -101,7 +100,7 @@ def training_seconds(
     seeds = seeds or len(job.seed_numbers)
     train, validation, test = images_of(settings)
     seconds = 0.0
-    for fraction in fractions_trained(settings, job):
+    for fraction in fractions_of(settings, job):
         mean, longest = epochs.of(band(fraction), seeds)
         stacked = seeds * mean / longest  # networks that are left in the stack, on average
         seconds += longest * train * speed("train", fraction, stacked)
@@ -111,13 +110,20 @@ def training_seconds(
     return seconds + oracle_seconds(settings, job, seeds)
 
 
+def fractions_of(settings: Settings, job: Job) -> list[float]:
+    """The fraction remaining in each cycle that a job trains."""
+    if job.method is None:
+        return fractions_trained(settings, None, random_init=False)
+    return fractions_trained(settings, job.method.metric, job.method.random_init)
+
+
 def oracle_seconds(settings: Settings, job: Job, seeds: int) -> float:
     """Losses without each node: as benchmarked at full size, falling as the fraction squared."""
     if job.method is None or job.method.metric != "oracle":
         return 0.0
     models = json.loads((PUBLISHED / "benchmarks/bench.json").read_text())["oracle"]["models"]
     full = models["A" if settings.model == "FC" else "B"]["our_s"]["median"]
-    return seeds * full * sum(f**2 for f in [1.0, *fractions_trained(settings, job)])
+    return seeds * full * sum(f**2 for f in [1.0, *fractions_of(settings, job)])
 
 
 # --- all jobs ----------------------------------------------------------------------------------
@@ -126,9 +132,9 @@ def oracle_seconds(settings: Settings, job: Job, seeds: int) -> float:
 class Forecast:
     """Seconds of every job of scale `paper`."""
 
-    def __init__(self, config: Config, measured: Mapping[str, Any], graph: Graph) -> None:
-        self.config, self.measured, self.graph = config, measured, graph
-        by_protocol = pd.concat([published_runs(config, s) for s in self.unreduced()])
+    def __init__(self, plan: Plan, measured: Mapping[str, Any], graph: Graph) -> None:
+        self.plan, self.measured, self.graph = plan, measured, graph
+        by_protocol = pd.concat([published_runs(plan.at(scale)) for scale in self.unreduced()])
         self.epochs = epochs_by_family(by_protocol)
         self.others: AnyEpochs = Largest(list(self.epochs.values()))
 
@@ -136,15 +142,15 @@ class Forecast:
         """The published scales whose networks are trained as the paper's are."""
 
         def of(scale: str, name: str) -> Settings:
-            return replace(configuration.settings(self.config, scale, name), scale=SCALE)
+            return replace(self.plan.at(scale).settings(name), scale=SCALE)
 
-        for scale in published_scales(self.config):
-            names = configuration.experiments(self.config, scale)
+        for scale in published_scales(self.plan):
+            names = self.plan.at(scale).experiments
             if all(of(scale, name) == of(SCALE, name) for name in names):
                 yield scale
 
     def settings(self, job: Job, scale: str = SCALE) -> Settings:
-        return configuration.settings(self.config, scale, job.experiment, job.method)
+        return self.plan.at(scale).settings(job.experiment, job.method)
 
     def training(self, job: Job, speed: Speed | None = None, seeds: int | None = None) -> float:
         """Seconds of a training job, beside start-up and loading."""
@@ -173,7 +179,7 @@ class Forecast:
     def gpu_speed(self, job: Job) -> Speed:
         """On the assumed GPU."""
         settings = self.settings(job)
-        return gpu_speed(settings, self.config["datasets"][settings.dataset]["image"])
+        return gpu_speed(settings, self.plan.config["datasets"][settings.dataset]["image"])
 
     def other(self, rule: str) -> float:
         """Of a job that does not train."""
@@ -189,7 +195,7 @@ class Forecast:
             return OTHERS
         if job.experiment.endswith("-apoz"):
             return APOZ
-        settings = configuration.settings(self.config, SCALE, job.experiment)
+        settings = self.plan.at(SCALE).settings(job.experiment)
         if settings.prune_fraction == 0:
             return ORACLE
         return next(name for name, has in GROUPS.items() if has(settings))

@@ -18,17 +18,16 @@ from benchmarks.processes import ONE_THREAD, REPOSITORY, run_script
 from benchmarks.report import tell
 from benchmarks.scaling.published import PUBLISHED, published_scales, recorded_jobs
 from benchmarks.sides.ours import random_masks
-from dropnet import config as configuration
-from dropnet.artifacts import load_tensors
-from dropnet.config import Config
+from dropnet.config.plan import Plan
 from dropnet.data.dataset import Dataset
-from dropnet.models import layers_of, masked_widths
-from dropnet.provenance import cpu_model, git_state, versions
+from dropnet.files.artifacts import load_tensors
+from dropnet.files.provenance import cpu_model, git_state, versions
+from dropnet.networks.models import masked_widths
+from dropnet.networks.weights import compact, initial_weights
 from dropnet.settings import Settings
 from dropnet.training.data import load_task
 from dropnet.training.engines import make_task
 from dropnet.training.task import BaseTask
-from dropnet.weights import compact, initial_weights
 
 FRACTIONS = (0.05, 0.1, 0.25, 0.5, 1.0)  # at which networks are timed; cost between is interpolated
 ROUNDS = 3  # of every measurement; the median counts
@@ -39,13 +38,13 @@ FEWER_IMAGES = 960  # of the other models
 KINDS = ("train", "evaluate", "score")
 
 
-def measure(config: Config, data: Path) -> dict[str, Any]:
+def measure(plan: Plan, data: Path) -> dict[str, Any]:
     """CPU seconds of all that jobs do, on one core."""
     torch.set_num_threads(1)
     os.environ |= ONE_THREAD  # of the scripts started from here
     networks: dict[str, Any] = {}
     loading: dict[str, float] = {}
-    for settings in settings_to_measure(config):
+    for settings in settings_to_measure(plan):
         if network_name(settings) not in networks:
             tell(f"scaling: {network_name(settings)}")
             networks[network_name(settings)] = time_network(settings, data)
@@ -60,17 +59,17 @@ def measure(config: Config, data: Path) -> dict[str, Any]:
         "seconds_per_image": networks,
         "loading_s": loading,
         "start_up_s": {rule: of_rounds(lambda r=rule: run_script(r, "--help")) for rule in rules},
-        "figure_s": time_figure(config),
+        "figure_s": time_figure(plan),
     }
 
 
-def settings_to_measure(config: Config) -> Iterator[Settings]:
+def settings_to_measure(plan: Plan) -> Iterator[Settings]:
     """Of scale paper, and of the published jobs, which may be reduced."""
-    for experiment in configuration.experiments(config, SCALE):
-        yield configuration.settings(config, SCALE, experiment)
-    for scale in published_scales(config):
-        for experiment in sorted({job.experiment for job, _ in recorded_jobs(config, scale)}):
-            yield configuration.settings(config, scale, experiment)
+    experiments = [(SCALE, experiment) for experiment in plan.at(SCALE).experiments]
+    for scale in published_scales(plan):
+        recorded = {job.experiment for job, _ in recorded_jobs(plan.at(scale))}
+        experiments += [(scale, experiment) for experiment in sorted(recorded)]
+    return (plan.at(scale).settings(experiment) for scale, experiment in experiments)
 
 
 def network_name(settings: Settings) -> str:
@@ -105,9 +104,7 @@ def time_network(settings: Settings, data: Path) -> dict[str, dict[str, list[flo
     indices, _ = load_tensors(split_file)
     chosen = indices["train"][: IMAGES.get(settings.model, FEWER_IMAGES)]
     split = images.train_images[chosen], images.train_labels[chosen]
-    task = make_task(
-        split, split, split, layers_of(settings), settings.batch_size, settings.learning_rate
-    )
+    task = make_task(split, split, split, settings)
     sizes = {"alone": 1} | ({"stack": STACK} if settings.model == "FC" else {})
     seconds: dict[str, dict[str, list[float]]] = {}
     for size, count in sizes.items():
@@ -144,11 +141,11 @@ def time_loading(settings: Settings, data: Path) -> float:
     return of_rounds(work)
 
 
-def time_figure(config: Config) -> dict[str, float]:
+def time_figure(plan: Plan) -> dict[str, float]:
     """CPU seconds of a figure's table and drawing, from the published runs of Figure 3."""
     with tempfile.TemporaryDirectory() as folder:
         curve, png, svg = (str(Path(folder, name)) for name in ("curve.csv", "fig.png", "fig.svg"))
-        methods = json.dumps(configuration.figure_runs(config, "fig03"))
+        methods = json.dumps(plan.figures["fig03"].runs)
         runs = pd.read_csv(PUBLISHED / "paper/runs.csv")
         runs[runs.experiment == "FC40-FC40"].to_csv(Path(folder, "runs.csv"), index=False)
         table = ["--figure", "fig03", "--shows", "test_accuracy", "--methods", methods]

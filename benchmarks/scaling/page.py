@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from benchmarks.processes import REPOSITORY
 from benchmarks.report import three_digits
 from benchmarks.scaling.findings import GOOD_EFFICIENCY
-from dropnet.artifacts import atomic_path
+from dropnet.files.artifacts import atomic_path
 
 DOCUMENT, FIGURE = REPOSITORY / "docs/scaling.md", REPOSITORY / "docs/scaling.svg"
 TEMPLATE = Path(__file__).with_name("page.md.j2")

@@ -7,8 +7,8 @@ from functools import cache
 import pandas as pd
 
 from benchmarks.processes import REPOSITORY
-from dropnet import config as configuration
-from dropnet.config import Config, Job
+from dropnet.config.plan import Job, Plan, ScalePlan
+from dropnet.tables.runs import BASELINE
 
 PUBLISHED = REPOSITORY / "published"
 RECORD = PUBLISHED / "benchmarks/scaling.json"
@@ -22,7 +22,7 @@ class Epochs:
         # cycle 0 is listed with every method that shares it
         columns = ["experiment", "method", "seed", "cycle"]
         shared = (runs.cycle == 0) & ~runs.method.str.endswith("(random_init)")
-        runs = runs.assign(method=runs.method.mask(shared, configuration.BASELINE))
+        runs = runs.assign(method=runs.method.mask(shared, BASELINE))
         self.runs = runs.drop_duplicates(columns).assign(band=runs.fraction_remaining.map(band))
 
     @cache  # noqa: B019 - lives as long as the program
@@ -67,33 +67,33 @@ def band(fraction: float) -> float:
     return next((low for low in BANDS if fraction > low), BANDS[-1])
 
 
-def published_runs(config: Config, scale: str) -> pd.DataFrame:
+def published_runs(plan: ScalePlan) -> pd.DataFrame:
     """All published runs of a scale, with the family of their model."""
-    folder = PUBLISHED / scale
+    folder = PUBLISHED / plan.scale
     files = [*folder.glob("runs.csv"), *sorted(folder.glob("unfinished/*/*/runs_*.csv"))]
     runs = pd.concat(map(pd.read_csv, files), ignore_index=True)
-    return runs.assign(family=runs.experiment.map(lambda e: config["experiments"][e]["model"]))
+    return runs.assign(family=runs.experiment.map(lambda name: plan.settings(name).model))
 
 
-def published_scales(config: Config) -> list[str]:
-    return sorted(path.name for path in PUBLISHED.glob("*/") if path.name in config["scales"])
+def published_scales(plan: Plan) -> list[str]:
+    scales = plan.config["scales"]
+    return sorted(path.name for path in PUBLISHED.glob("*/") if path.name in scales)
 
 
 def epochs_by_family(runs: pd.DataFrame) -> dict[str, Epochs]:
     return {family: Epochs(of_family) for family, of_family in runs.groupby("family")}
 
 
-def recorded_jobs(config: Config, scale: str) -> Iterator[tuple[Job, float]]:
+def recorded_jobs(plan: ScalePlan) -> Iterator[tuple[Job, float]]:
     """The published training jobs of a scale, with the seconds that their cycles took."""
-    known = {
-        (job.experiment, job.name, job.seeds): job for job in configuration.all_jobs(config, scale)
-    }
-    for file in (PUBLISHED / scale).glob("provenance.json"):
+    known = {(job.experiment, job.name, job.seeds): job for job in plan.jobs()}
+    folder = PUBLISHED / plan.scale
+    for file in folder.glob("provenance.json"):
         for row in json.loads(file.read_text(encoding="utf-8"))["jobs"]:
             job = known[row["experiment"], row["method"], row["seeds"]]
             yield job, row["wall_seconds"]
-    for file in sorted((PUBLISHED / scale).glob("unfinished/*/*/provenance_*.json")):
+    for file in sorted(folder.glob("unfinished/*/*/provenance_*.json")):
         row = json.loads(file.read_text(encoding="utf-8"))
         seeds = f"{row['seeds'][0]}-{row['seeds'][-1]}"
-        method = row.get("method", configuration.BASELINE)
+        method = row.get("method", BASELINE)
         yield known[row["settings"]["experiment"], method, seeds], row["wall_seconds"]

@@ -1,4 +1,4 @@
-"""What our sides share: models by the paper's letters, networks as arrays for other sides."""
+"""What our sides share: images as a data set has them, networks as arrays for other sides."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,20 +6,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.sides.protocol import CLASSES, Split
-from dropnet.masks import Masks
-from dropnet.models import MODELS, Layer
-from dropnet.networks import Weights
-from dropnet.structure import Step, weighted_steps
+from benchmarks.sides.protocol import Split
+from dropnet.networks.cycle import Weights
+from dropnet.networks.masks import Masks
+from dropnet.networks.models import masked_widths
+from dropnet.networks.steps import Step, weighted_steps
+from dropnet.networks.weights import initial_weights
 from dropnet.training.task import BaseTask
-from dropnet.weights import initial_weights
-
-NAMES = {"A": "FC", "B": "Conv", "C": "ConvFC256"}  # of the paper's models
-
-
-def layers_of(model: str, widths: Sequence[int]) -> tuple[Layer, ...]:
-    """The layers of Model A, B or C."""
-    return MODELS[NAMES[model]](widths, CLASSES)
 
 
 def as_tensors(split: Split) -> tuple[torch.Tensor, torch.Tensor]:
@@ -46,12 +39,10 @@ def write_network(path: str | Path, weights: Weights, masks: Masks) -> None:
     np.savez(path, **arrays)
 
 
-def write_initial(
-    path: str | Path, task: BaseTask, widths: Sequence[int], seed: int, remaining: float = 1.0
-) -> None:
+def write_initial(path: str | Path, task: BaseTask, seed: int, remaining: float = 1.0) -> None:
     """Write initial weights, and masks at random that leave a share of each layer's nodes."""
-    weights = initial_weights(task.steps(), seed)
-    write_network(path, weights, random_masks(widths, remaining, seed))
+    masks = random_masks(masked_widths(task.layers), remaining, seed)
+    write_network(path, initial_weights(task.steps(), seed), masks)
 
 
 def from_network(

@@ -6,6 +6,7 @@ import os
 import resource
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,8 @@ import torch
 
 from benchmarks import bench, processes, report
 from benchmarks.convolutional import parts as convolutional
-from benchmarks.convolutional import workload as convolutional_workload
 from benchmarks.convolutional.pytorch import ModelB
+from benchmarks.convolutional.workload import ARCHITECTURES
 from benchmarks.fully_connected import parts as fully_connected
 from benchmarks.fully_connected import pytorch, workload
 from benchmarks.oracle import parts as oracle
@@ -23,19 +24,20 @@ from benchmarks.oracle import workload as oracle_workload
 from benchmarks.run import PARTS
 from benchmarks.sides import ours, protocol
 from benchmarks.sides.pytorch import evaluate, take_over
-from dropnet import config as configuration
-from dropnet.artifacts import save_tensors
+from dropnet.config.check import load
+from dropnet.config.plan import Plan
 from dropnet.errors import UserError
+from dropnet.files.artifacts import save_tensors
+from dropnet.networks.weights import compact, initial_weights
 from dropnet.training.engines import make_task
-from dropnet.weights import compact, initial_weights
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PUBLISHED = REPOSITORY / "published/benchmarks"
 
 
 @pytest.fixture(scope="module")
-def config():
-    return configuration.load(REPOSITORY / "config.yaml")
+def plan():
+    return Plan(load(REPOSITORY / "config.yaml"))
 
 
 @pytest.mark.parametrize("module", [bench, convolutional, fully_connected, oracle, report])
@@ -56,30 +58,34 @@ def test_a_stored_run_gives_the_published_page():
 @pytest.mark.parametrize(
     ("experiment", "model", "widths"),
     [
-        ("FC40-FC40", "A", workload.HIDDEN),
-        ("Conv64-Conv64", "B", convolutional_workload.ARCHITECTURES["B"].filters),
-        ("Conv64-Conv64-Conv128-Conv128", "C", convolutional_workload.ARCHITECTURES["C"].filters),
-        ("FC20-FC20-oracle", "A", oracle_workload.WIDTHS["A"]),
-        ("Conv20-Conv20", "B", oracle_workload.WIDTHS["B"]),
+        ("FC40-FC40", "FC", workload.HIDDEN),
+        ("Conv64-Conv64", "Conv", ARCHITECTURES["B"].filters),
+        (
+            "Conv64-Conv64-Conv128-Conv128",
+            "ConvFC256",
+            ARCHITECTURES["C"].filters,
+        ),
+        ("FC20-FC20-oracle", "FC", oracle_workload.WIDTHS["A"]),
+        ("Conv20-Conv20", "Conv", oracle_workload.WIDTHS["B"]),
     ],
 )
-def test_the_workloads_are_configured_experiments(config, experiment, model, widths):
-    settings = configuration.settings(config, "paper", experiment)
-    assert (settings.model, settings.widths) == (ours.NAMES[model], widths)
+def test_the_workloads_are_configured_experiments(plan, experiment, model, widths):
+    settings = plan.at("paper").settings(experiment)
+    assert (settings.model, settings.widths) == (model, widths)
     assert settings.batch_size == protocol.BATCH_SIZE
     assert settings.learning_rate == protocol.LEARNING_RATE
     assert settings.classes == protocol.CLASSES
 
 
 @pytest.mark.parametrize("model", ["B", "C"])
-def test_the_convolutional_workloads_have_the_images_of_their_data_set(config, model):
-    network = convolutional_workload.ARCHITECTURES[model]
-    image = config["datasets"][network.dataset]["image"]
+def test_the_convolutional_workloads_have_the_images_of_their_data_set(plan, model):
+    network = ARCHITECTURES[model]
+    image = plan.config["datasets"][network.dataset]["image"]
     assert image == [network.channels, network.side, network.side]
 
 
-def test_the_sweep_of_figure_3_by_hand(config):
-    counts = bench.remaining_in_figure(config, "fig03")
+def test_the_sweep_of_figure_3_by_hand(plan):
+    counts = bench.remaining_in_figure(plan, "fig03")
     metrics = ("minimum", "maximum", "random")
     assert list(counts) == [*metrics, *(f"{metric}_layer" for metric in metrics)]
     assert counts["minimum"] == [80, 64, 52, 42, 34, 28, 23, 19, 16, 13, 11, 9, 8, 7, 6, 5, 4]
@@ -88,9 +94,9 @@ def test_the_sweep_of_figure_3_by_hand(config):
     assert sum(map(len, counts.values())) == 96
 
 
-def test_the_sweep_of_figure_6_counts_every_network_and_filter(config):
-    often = convolutional.networks_trained(config)
-    counts = bench.remaining_in_figure(config, "fig06")
+def test_the_sweep_of_figure_6_counts_every_network_and_filter(plan):
+    often = convolutional.networks_trained(plan)
+    counts = bench.remaining_in_figure(plan, "fig06")
     assert (often[64, 64], often[52, 52], often[52, 51]) == (1, 3, 3)
     assert often.total() == 115 == 1 + sum(len(c) - 1 for c in counts.values())
     filters = 128 + sum(sum(c[1:]) for c in counts.values())  # the unpruned network is shared
@@ -103,13 +109,14 @@ def test_training_flops_counts_three_products_but_two_for_the_first_layer():
 
 
 @pytest.fixture
-def make_network(tmp_path):
+def make_network(plan, tmp_path):
     """Return a function that writes an initial network as our side does, and reads it."""
 
-    def make(model, widths, image_shape, remaining=1.0):
+    def make(experiment, widths, image_shape=(1, 28, 28), remaining=1.0):
+        settings = replace(plan.at("paper").settings(experiment), widths=widths)
         few = torch.zeros(1, *image_shape, dtype=torch.uint8), torch.zeros(1, dtype=torch.uint8)
-        task = make_task(few, few, few, ours.layers_of(model, widths), 32, 0.1)
-        ours.write_initial(tmp_path / "network.npz", task, widths, 5, remaining)
+        task = make_task(few, few, few, settings)
+        ours.write_initial(tmp_path / "network.npz", task, 5, remaining)
         return task, protocol.load_network(tmp_path / "network.npz")
 
     return make
@@ -117,16 +124,20 @@ def make_network(tmp_path):
 
 @pytest.mark.parametrize("remaining", [1.0, 0.3])
 def test_a_network_for_all_sides_has_the_asked_share_of_nodes(make_network, remaining):
-    _, network = make_network("A", workload.HIDDEN, (1, 28, 28), remaining)
+    _, network = make_network("FC40-FC40", workload.HIDDEN, remaining=remaining)
     kept = network["mask_0"].sum() + network["mask_1"].sum()
     assert kept == remaining * sum(workload.HIDDEN)
 
 
 @pytest.mark.parametrize(
-    ("model", "widths", "image_shape"), [("A", (6, 5), (1, 4, 4)), ("C", (3, 2, 4, 2), (3, 16, 16))]
+    ("experiment", "widths", "image_shape"),
+    [
+        ("FC40-FC40", (6, 5), (1, 4, 4)),
+        ("Conv64-Conv64-Conv128-Conv128", (3, 2, 4, 2), (3, 16, 16)),
+    ],
 )
-def test_our_side_reads_the_network_that_it_wrote(make_network, model, widths, image_shape):
-    task, network = make_network(model, widths, image_shape, 0.5)
+def test_our_side_reads_the_network_that_it_wrote(make_network, experiment, widths, image_shape):
+    task, network = make_network(experiment, widths, image_shape, 0.5)
     weights, masks = ours.from_network(network, task.steps(), torch.float64)
     expected = initial_weights(task.steps(), 5)
     assert weights.keys() == expected.keys()
@@ -144,7 +155,7 @@ def test_plain_loop_takes_the_steps_of_sgd_on_the_masked_network(make_network):
     generator = np.random.default_rng(5)
     pixels = generator.integers(0, 256, (70, 28, 28, 1), dtype=np.uint8)
     samples = protocol.Split(pixels, generator.integers(0, 10, 70))
-    _, problem = make_network("A", workload.HIDDEN, (1, 28, 28), 0.3)
+    _, problem = make_network("FC40-FC40", workload.HIDDEN, remaining=0.3)
     problem = {name: array.astype(np.float64) for name, array in problem.items()}
     losses = pytorch.step_losses(problem, samples, "float64")
 
@@ -248,14 +259,14 @@ def run_driver(*arguments):
 
 
 def test_the_plain_convolutional_network_computes_what_ours_does(make_network):
-    task, network = make_network("B", (6, 4), (1, 28, 28), 0.5)
+    task, network = make_network("Conv64-Conv64", (6, 4), remaining=0.5)
     model = ModelB((6, 4))
     take_over(model, network)
     samples = torch.randint(0, 256, (9, 1, 28, 28), dtype=torch.uint8), torch.arange(9) % 10
     loss, accuracy = evaluate(model, samples[0] / 255, samples[1], batch_size=4)
 
     weights, masks = ours.from_network(network, task.steps(), torch.float32)
-    ours_task = make_task(samples, samples, samples, task.layers, 32, 0.1)
+    ours_task = make_task(samples, samples, samples, task.settings)
     stack = ours_task.stack([compact(weights, ours_task.steps(masks))], [masks])
     losses, accuracies = stack.evaluate(ours_task.validation)
     assert loss == pytest.approx(losses[0], rel=1e-5)

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from benchmarks.scaling import page, published
 from benchmarks.scaling.forecast import core_speed, gpu_speed, training_seconds
 from benchmarks.scaling.scheduling import critical_path, first_come, longest_first, paths
-from dropnet import config as configuration
-from dropnet.schedule import remaining_counts
+from dropnet.config.check import load
+from dropnet.config.plan import Plan
+from dropnet.pruning.schedule import remaining_counts
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -91,10 +92,13 @@ def test_within_the_bounds_of_list_scheduling(makespan, graph, cores):
 # --- what a job costs --------------------------------------------------------------------------
 
 
+def paper_plan():
+    return Plan(load(REPOSITORY / "config.yaml")).at("paper")
+
+
 def jobs_of(experiment):
-    config = configuration.load(REPOSITORY / "config.yaml")
-    jobs = {job.name: job for job in configuration.jobs(config, "paper", experiment)}
-    return configuration.settings(config, "paper", experiment), jobs
+    plan = paper_plan()
+    return plan.settings(experiment), {job.name: job for job in plan.jobs(experiment)}
 
 
 class Ten:
@@ -159,9 +163,7 @@ def test_the_document_says_what_was_worked_out(record):
 
 
 def test_the_record_is_of_the_configured_experiments(record):
-    config = configuration.load(REPOSITORY / "config.yaml")
-    names = configuration.experiments(config, "paper")
-    count = sum(len(list(configuration.jobs(config, "paper", name))) for name in names)
+    count = len(list(paper_plan().jobs()))
     jobs = record["results"]["jobs"]
     training = ("train_baseline", "prune_network", "train_random_init")
     assert sum(jobs[rule] for rule in training) == count

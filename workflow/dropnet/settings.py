@@ -13,7 +13,7 @@ class Settings:
         scale: name of the scale it runs at, e.g. "paper".
         dataset: name of the data set, e.g. "MNIST".
         classes: number of classes of the data set.
-        model: family of the network, a key of `dropnet.models.MODELS`.
+        model: family of the network, a key of `dropnet.networks.models.MODELS`.
         widths: nodes or filters of each masked layer, in order.
         prune_fraction: share p of the remaining nodes dropped in a cycle, 0 <= p <= 1; 0 drops one
             a cycle.

@@ -3,10 +3,10 @@
 import argparse
 import json
 
-from dropnet.aggregate import curve, read_runs
 from dropnet.errors import exit_on_user_error
-from dropnet.table_files import write_table
-from dropnet.tables import QUANTITIES
+from dropnet.files.csv_tables import write_table
+from dropnet.tables.aggregate import curve, read_runs
+from dropnet.tables.columns import QUANTITIES
 
 
 def main() -> None:

@@ -3,9 +3,9 @@
 import argparse
 import json
 
-from dropnet.aggregate import read_runs
 from dropnet.errors import exit_on_user_error
-from dropnet.table_files import write_table
+from dropnet.files.csv_tables import write_table
+from dropnet.tables.aggregate import read_runs
 
 
 def main() -> None:

@@ -2,9 +2,9 @@
 
 import argparse
 
-from dropnet.aggregate import combine, read_curve
 from dropnet.errors import exit_on_user_error
-from dropnet.table_files import write_table
+from dropnet.files.csv_tables import write_table
+from dropnet.tables.aggregate import combine, read_curve
 
 
 def main() -> None:

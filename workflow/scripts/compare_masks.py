@@ -3,9 +3,9 @@
 import argparse
 import json
 
-from dropnet.agreement import write_agreement
 from dropnet.errors import exit_on_user_error
-from dropnet.store import load_cycles
+from dropnet.networks.cycle_files import load_cycles
+from dropnet.tables.agreement import write_agreement
 
 
 def main() -> None:

@@ -3,12 +3,12 @@
 import argparse
 import json
 
-from dropnet.aggregate import read_runs
-from dropnet.claims import load
-from dropnet.comparison import paper_curves
 from dropnet.errors import exit_on_user_error
-from dropnet.judging import Drawn, judge
-from dropnet.table_files import write_table
+from dropnet.files.csv_tables import write_table
+from dropnet.paper.claims import load
+from dropnet.paper.curves import paper_curves
+from dropnet.paper.judging import Drawn, judge
+from dropnet.tables.aggregate import read_runs
 
 
 def main() -> None:

@@ -3,11 +3,12 @@
 import argparse
 import json
 
-from dropnet import judging, removable
-from dropnet.artifacts import write_text
 from dropnet.errors import exit_on_user_error
-from dropnet.reporting import Picture, render
-from dropnet.table_files import read_table
+from dropnet.files.artifacts import write_text
+from dropnet.files.csv_tables import read_table
+from dropnet.paper import judging
+from dropnet.report.html import Picture, render
+from dropnet.tables.columns import REMOVABLE
 
 
 def main() -> None:
@@ -28,7 +29,7 @@ def main() -> None:
         args.scale,
         args.note,
         read_table(args.claims, judging.READERS),
-        read_table(args.removable, removable.READERS),
+        read_table(args.removable, REMOVABLE),
         [Picture(**fields) for fields in args.pictures],
         args.overview,
         args.provenance,

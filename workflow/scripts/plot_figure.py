@@ -2,10 +2,10 @@
 
 import argparse
 
-from dropnet.aggregate import read_curve
-from dropnet.comparison import paper_curves
 from dropnet.errors import exit_on_user_error
-from dropnet.plotting import Face, plot, save
+from dropnet.figures.plotting import Face, plot, save
+from dropnet.paper.curves import paper_curves
+from dropnet.tables.aggregate import read_curve
 
 
 def main() -> None:

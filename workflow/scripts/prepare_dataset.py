@@ -9,10 +9,10 @@ import signal
 import sys
 from pathlib import Path
 
-from dropnet.artifacts import write_json
 from dropnet.data.prepare import checksum, prepare
 from dropnet.errors import UserError, exit_on_user_error, nearest
-from dropnet.provenance import Moment, collect
+from dropnet.files.artifacts import write_json
+from dropnet.files.provenance import Moment, collect
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -40,7 +40,7 @@ def log(line: str) -> None:
 
 def print_checksum(name: str, config_path: Path, data_dir: Path | None) -> None:
     """Print the checksum of a data set that config.yaml describes."""
-    from dropnet.yaml_files import read
+    from dropnet.files.yaml_files import read
 
     config = read(config_path)
     datasets, folder = config.get("datasets"), config.get("data_dir", "data")

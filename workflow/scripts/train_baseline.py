@@ -1,9 +1,9 @@
 """Train the unpruned networks of some seeds: cycle 0, which all methods of an experiment share."""
 
-from dropnet.baseline import train_unpruned
 from dropnet.errors import exit_on_user_error
-from dropnet.store import save_initial_weights
-from dropnet.training_job import TrainingJob, arguments
+from dropnet.networks.cycle_files import save_initial_weights
+from dropnet.pruning.job import TrainingJob, arguments
+from dropnet.pruning.trainer import train_unpruned
 
 
 def main() -> None:
@@ -15,7 +15,7 @@ def main() -> None:
     seeds = list(range(first, last + 1))
 
     job = TrainingJob(__file__, args, seeds=seeds)
-    initial, cycle = train_unpruned(args.settings, seeds, job.task(), job.name, job.finished)
+    initial, cycle = train_unpruned(args.settings, seeds, job.task, job.finished, job.name)
 
     save_initial_weights(args.initial, seeds, initial)
     job.write([cycle])

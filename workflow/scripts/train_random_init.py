@@ -1,10 +1,10 @@
 """Train what a method left of the networks, cycle by cycle, from a fresh initialisation."""
 
 from dropnet.errors import exit_on_user_error
-from dropnet.models import layers_of, masked_widths
-from dropnet.run import retrain
-from dropnet.store import load_cycles
-from dropnet.training_job import TrainingJob, arguments
+from dropnet.networks.cycle_files import load_cycles
+from dropnet.networks.models import layers_of, masked_widths
+from dropnet.pruning.job import TrainingJob, arguments
+from dropnet.pruning.runs import retrain
 
 
 def main() -> None:

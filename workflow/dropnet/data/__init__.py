@@ -1,1 +1,4 @@
-"""The data stage: sources -> decoded arrays -> verified data set -> fixed split."""
+"""Data: sources -> decoded arrays -> verified data set -> fixed split.
+
+May import `files`, and what everyone may: `errors`, `settings`, `randomness`.
+"""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dropnet.artifacts import load_tensors, save_tensors
 from dropnet.errors import UserError
+from dropnet.files.artifacts import load_tensors, save_tensors
 
 if TYPE_CHECKING:
     import torch

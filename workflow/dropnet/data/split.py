@@ -5,8 +5,8 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dropnet.artifacts import load_tensors, save_tensors
 from dropnet.errors import UserError
+from dropnet.files.artifacts import load_tensors, save_tensors
 
 if TYPE_CHECKING:
     import torch

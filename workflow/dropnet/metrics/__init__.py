@@ -1,15 +1,17 @@
 """Metrics: statistics of a trained network in, one importance a node out; the lowest goes first.
 
 To add a metric, put a file into this folder: its name is the metric's, and its function
-`importance` maps `Statistics` to one score a remaining node. The `_layer` form comes with it.
-Nothing else has to be edited, and what other metrics have pruned stays as it is.
+`importance` maps `networks.cycle.Statistics` to one score a remaining node. The `_layer` form comes
+with it. Nothing else has to be edited, and what other metrics have pruned stays as it is.
 
 A metric that needs more than these statistics also has a function `measure`, which is given the
 task (`training.task.BaseTask`), the weights and the masks of each trained network, and returns
 more of them; see `oracle`.
+
+May import `training`, `networks`, `data` and what is below them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -18,13 +20,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # the names of the metrics are also asked for where torch is not installed
     import torch
 
-#: Statistics of one network: by name, one tensor [remaining nodes] for each masked layer, over the
-#: training samples; "node" also stands for a filter.
-#: `mean_activation`: E, the mean |post-activation| (Section 2; a filter's over its positions, too).
-#: `zero_share`: the share of samples and positions at which the ReLU gives 0.
-#: `silent_share`: the share of samples for which the post-activations of all positions are 0. They
-#: are those that a mask acts on: of a normalised layer, after the normalisation.
-Statistics = Mapping[str, Sequence["torch.Tensor"]]
+    from dropnet.networks.cycle import Statistics
 
 
 @dataclass(frozen=True)
@@ -39,12 +35,12 @@ class Metric:
     module: str
     per_layer: bool
 
-    def importance(self, statistics: Statistics) -> "list[torch.Tensor]":
+    def importance(self, statistics: "Statistics") -> "list[torch.Tensor]":
         """Return one score a remaining node, layer by layer."""
         return import_module(self.module).importance(statistics)
 
     @property
-    def measure(self) -> Callable[..., Statistics] | None:
+    def measure(self) -> "Callable[..., Statistics] | None":
         """What measures further statistics of a trained network, or None."""
         return getattr(import_module(self.module), "measure", None)
 

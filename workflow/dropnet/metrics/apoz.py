@@ -6,7 +6,7 @@ normalised filter, before its normalisation.
 
 import torch
 
-from dropnet.metrics import Statistics
+from dropnet.networks.cycle import Statistics
 
 
 def importance(statistics: Statistics) -> list[torch.Tensor]:

@@ -7,7 +7,7 @@ activations, is never silent and goes last.
 
 import torch
 
-from dropnet.metrics import Statistics
+from dropnet.networks.cycle import Statistics
 
 
 def importance(statistics: Statistics) -> list[torch.Tensor]:

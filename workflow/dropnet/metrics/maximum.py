@@ -2,7 +2,7 @@
 
 import torch
 
-from dropnet.metrics import Statistics
+from dropnet.networks.cycle import Statistics
 
 
 def importance(statistics: Statistics) -> list[torch.Tensor]:

@@ -8,9 +8,8 @@ from typing import Any
 
 import torch
 
-from dropnet.masks import Masks
-from dropnet.metrics import Statistics
-from dropnet.networks import Weights
+from dropnet.networks.cycle import Statistics, Weights
+from dropnet.networks.masks import Masks
 from dropnet.training.removal import losses_without_each
 
 

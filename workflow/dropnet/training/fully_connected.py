@@ -24,8 +24,8 @@ from typing import Any
 import torch
 
 from dropnet.errors import UserError
-from dropnet.masks import Masks
-from dropnet.networks import Weights
+from dropnet.networks.cycle import Weights
+from dropnet.networks.masks import Masks
 from dropnet.training.evaluation import losses_and_hits
 from dropnet.training.task import BaseTask, Split
 
@@ -80,7 +80,7 @@ class Task(BaseTask):
     def __init__(self, train: Split, validation: Split, test: Split, *args: Any, **kw: Any) -> None:
         """Prepare the splits, each a pair of uint8 images [n, c, h, w] and labels [n].
 
-        The other arguments are those of `BaseTask`, from `layers` on.
+        The other arguments are those of `BaseTask`, from `settings` on.
         """
         super().__init__(train[0].shape[1:], *args, **kw)
         if self.augmentation != "none":  # blocks are made before training, of images as they are

@@ -15,9 +15,9 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from dropnet.models import Conv, Flatten, GlobalAveragePool, MaxPool
-from dropnet.networks import Weights
-from dropnet.structure import Step, Sum, Weighted
+from dropnet.networks.cycle import Weights
+from dropnet.networks.models import Conv, Flatten, GlobalAveragePool, MaxPool
+from dropnet.networks.steps import Step, Sum, Weighted
 
 NORM_MOMENTUM, NORM_EPSILON = 0.99, 1e-3  # Keras' BatchNormalization
 

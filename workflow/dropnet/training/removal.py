@@ -17,8 +17,8 @@ from collections.abc import Sequence
 import torch
 from torch.nn import functional
 
-from dropnet.masks import Masks
-from dropnet.networks import Weights
+from dropnet.networks.cycle import Weights
+from dropnet.networks.masks import Masks
 from dropnet.training.evaluation import losses_and_hits
 from dropnet.training.operations import (
     Chain,

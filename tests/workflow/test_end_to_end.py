@@ -1,0 +1,286 @@
+"""The real workflow, from IDX files in a folder to figures, as a user runs it.
+
+The project is a copy that runs on a few hundred real images (helpers/project.py).
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+import yaml
+
+from helpers.data_files import tiny_imagenet_files, write_files, zipped
+from helpers.project import (
+    ROOT,
+    copy_project,
+    environment,
+    planned,
+    snakemake,
+    start_snakemake,
+    tables,
+    write_config,
+)
+
+
+def test_every_artifact_is_there_and_whole(project):
+    runs = runs_of_all = pd.read_csv(project / "results/tiny/runs.csv")
+    filters = runs[runs["experiment"] == "Conv3-Conv2"]
+    remaining = {
+        method: [sum(map(int, r.split("|"))) for r in rows["remaining"]]
+        for method, rows in filters.groupby("method")
+    }
+    variants = {"minimum (random_init)": [5, 3, 2], "minimum (p=0.9)": [5, 1]}
+    assert remaining == {"minimum": [5, 3, 2], **variants}
+    masks = filters.set_index(["method", "cycle"])["remaining"]
+    assert (masks["minimum"] == masks["minimum (random_init)"]).all()
+    losses = filters.set_index(["method", "cycle"])["test_loss"]
+    assert (
+        losses["minimum", 0] == losses["minimum (p=0.9)", 0] != losses["minimum (random_init)", 0]
+    )
+    one_by_one = runs[runs["experiment"] == "FC3-FC3"]
+    assert one_by_one.groupby("method")["remaining"].count().to_dict() == {
+        **{"oracle": 4, "minimum": 4, "random_layer": 3}
+    }
+    agreement = pd.read_csv(project / "results/tiny/FC3-FC3/agreement.csv")
+    assert set(agreement["method"]) == {"minimum", "random_layer"}
+    claims = pd.read_csv(project / "results/tiny/claims.csv")
+    assert set(claims["verdict"]) == {"not run"}  # none of the paper's figures is configured
+    assert len(claims) > 50
+    removable = pd.read_csv(project / "results/tiny/removable.csv")
+    pairs = runs_of_all[["experiment", "method"]].drop_duplicates()
+    assert len(removable) == 3 * len(pairs)
+    assert (removable["parameters_share"] <= 1).all()
+    assert agreement["fraction_remaining"].between(0.4, 0.9).all()
+    assert agreement["agreement"].between(0, 1).all()
+    runs = runs[runs["experiment"] == "FC8-FC6"]
+    # 14 nodes: 14, 9, 6, 4, 3, 2 in a global metric; 8|6, 5|4, 3|3, 2|2, 1|1 in each layer
+    per_seed = {"minimum": 6, "maximum": 6, "random_layer": 5}
+    assert runs.groupby("method").size().to_dict() == {m: 3 * n for m, n in per_seed.items()}
+    assert runs["epochs"].between(1, 8).all()
+    assert sorted(runs["fraction_remaining"].unique() * 14) == pytest.approx([2, 3, 4, 6, 9, 14])
+    unpruned = runs[runs["cycle"] == 0].groupby("seed")["test_loss"]
+    assert (unpruned.nunique() == 1).all()
+    assert unpruned.first().nunique() == 3
+    assert runs[runs["cycle"] == 0]["test_accuracy"].mean() > 0.3  # chance is 0.1
+    curves = pd.read_csv(project / "results/tiny/curves.csv")
+    columns = "figure experiment dataset split method fraction_remaining accuracy ci95 runs"
+    assert list(curves.columns) == columns.split()
+    assert set(curves[curves["figure"] == "mine"]["runs"]) == {3}
+    drawn = curves[curves["figure"] == "filters"].groupby("method")["fraction_remaining"]
+    assert drawn.apply(list).to_dict() == {
+        "minimum (p=0.5)": [1.0, 0.6],
+        "minimum (random_init)": [1.0, 0.6],
+    }
+    for figure in ("mine", "mine_epochs", "filters"):
+        assert (project / f"figures/tiny/{figure}.png").read_bytes().startswith(b"\x89PNG")
+        assert (project / f"figures/tiny/{figure}.svg").read_text().rstrip().endswith("</svg>")
+    left = [p for p in project.rglob("*") if p.name.startswith(".") and p.suffix == ".tmp"]
+    assert left == []
+    assert not list(project.glob("results/*/*/*/cycles_*"))
+    assert list(project.glob("results/tiny/FC8-FC6/minimum/provenance_seeds0-1.json"))
+
+
+def test_the_report_is_made_of_the_run(project):
+    run = snakemake(project, "report")
+    assert run.returncode == 0, run.stdout
+    page = (project / "results/tiny/report.html").read_text()
+    for figure in ("mine", "mine_epochs", "filters"):
+        assert f'id="{figure}"' in page
+    assert page.count("data:image/png;base64,") == 4  # and how much can go
+    assert "minimum (random_init)" in page
+    assert planned(project, "report") == {}
+
+
+def test_nothing_is_left_to_do_even_after_touching_a_script(project):
+    assert planned(project) == {}
+    for file in [*project.glob("workflow/**/*.py"), project / "config.yaml"]:
+        os.utime(file)
+    assert planned(project) == {}
+
+
+def test_a_rerun_does_what_an_edit_made_stale(project):
+    """Promise 3, stage by stage; what is edited is put back after each look."""
+    pruning = {"prune_network": 11, "train_random_init": 1, "compare_masks": 1}
+    training = {"train_baseline": 4, **pruning}
+    after_runs = {
+        "collect_runs": 3,
+        "measure_sizes": 3,
+        "collect_all_runs": 1,
+        "judge_claims": 1,
+        "tabulate_removable": 1,
+        "plot_removable": 1,
+        "aggregate_curve": 3,
+    }
+    after_curves = {"combine_curves": 1, "plot_figure": 3}
+    expectations = {
+        "workflow/scripts/plot_figure.py": {"plot_figure": 3},
+        "workflow/dropnet/figures/plotting.py": {"plot_figure": 3, "plot_removable": 1},
+        "workflow/dropnet/pruning/algorithm.py": {**pruning, **after_runs, **after_curves},
+        "workflow/dropnet/training/train.py": {**training, **after_runs, **after_curves},
+        # an engine concerns its own models, a metric its own runs
+        "workflow/dropnet/training/fully_connected.py": {
+            **{
+                "train_baseline": 3,
+                "prune_network": 9,
+                "collect_runs": 2,
+                "measure_sizes": 2,
+                "collect_all_runs": 1,
+                "judge_claims": 1,
+                "tabulate_removable": 1,
+                "plot_removable": 1,
+            },
+            **{"aggregate_curve": 2, "combine_curves": 1, "plot_figure": 2, "compare_masks": 1},
+        },
+        "workflow/dropnet/training/convolutional.py": {
+            **{"train_baseline": 1, "prune_network": 2, "train_random_init": 1},
+            **{
+                "collect_runs": 1,
+                "measure_sizes": 1,
+                "collect_all_runs": 1,
+                "judge_claims": 1,
+                "tabulate_removable": 1,
+                "plot_removable": 1,
+            },
+            **{"aggregate_curve": 1, "combine_curves": 1, "plot_figure": 1},
+        },
+        "workflow/dropnet/training/removal.py": {
+            **{
+                "prune_network": 1,
+                "collect_runs": 1,
+                "measure_sizes": 1,
+                "collect_all_runs": 1,
+                "judge_claims": 1,
+                "tabulate_removable": 1,
+                "plot_removable": 1,
+                "compare_masks": 1,
+            },
+        },
+        "workflow/dropnet/metrics/maximum.py": {
+            **{
+                "prune_network": 2,
+                "collect_runs": 1,
+                "measure_sizes": 1,
+                "collect_all_runs": 1,
+                "judge_claims": 1,
+                "tabulate_removable": 1,
+                "plot_removable": 1,
+            },
+            **{"aggregate_curve": 2, "combine_curves": 1, "plot_figure": 2},
+        },
+        "workflow/dropnet/metrics/newest.py": {},
+        "workflow/dropnet/pruning/progress.py": {},
+        "workflow/dropnet/files/provenance.py": {},
+        "workflow/dropnet/pruning/status.py": {},
+    }
+    for name, stale in expectations.items():
+        file = project / name
+        original = file.read_text() if file.exists() else None
+        file.write_text((original or "") + "\n# edited\n")
+        assert planned(project) == stale, name
+        if original is None:
+            file.unlink()
+        else:
+            file.write_text(original)
+    assert planned(project) == {}
+
+
+def test_one_figure_needs_its_own_methods_only(project, tmp_path):
+    folder = copy_project(tmp_path / "one")
+    plan = planned(folder, "figures/tiny/filters.png")
+    assert (plan["train_baseline"], plan["prune_network"], plan["train_random_init"]) == (1, 1, 1)
+    plan = planned(folder, "figures/tiny/mine_epochs.png")
+    assert plan["plot_figure"] == plan["aggregate_curve"] == 1
+    assert "combine_curves" not in plan
+
+
+def test_killed_and_on_one_core_gives_the_same_tables(project, tmp_path):
+    """Promises 1 and 2: SIGKILL for everything in mid-run, then on one core instead of two."""
+    folder = copy_project(tmp_path / "killed")
+    run = start_snakemake(folder, start_new_session=True)
+    while not list(folder.glob("results/tiny/*/*/cycles_*/cycle2.safetensors")):
+        assert run.poll() is None, "it ended before it could be killed"
+        time.sleep(0.01)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.communicate()
+    snakemake(folder, "--unlock")
+    again = snakemake(folder, cores="1")
+    assert again.returncode == 0, again.stdout
+    logs = "".join(path.read_text() for path in folder.glob("results/tiny/*/*/log_*.txt"))
+    assert "already finished" in logs
+    assert tables(folder) == tables(project)
+
+
+def test_a_bad_configuration_is_refused_in_one_line_before_the_first_job(tmp_path):
+    folder = copy_project(tmp_path / "bad")
+    write_config(folder, worse={"experiment": "FC8-FC7", "shows": "epochs", "title": "x"})
+    run = snakemake(folder)
+    assert run.returncode != 0
+    errors = [line for line in run.stdout.splitlines() if "FC8-FC7" in line]
+    assert errors == [
+        "error: config: figures.worse.experiment: 'FC8-FC7' is not an experiment"
+        " (did you mean 'FC8-FC6'?); allowed: FC8-FC6, Conv3-Conv2, FC3-FC3"
+    ]
+    assert "Traceback" not in run.stdout
+    assert not (folder / "results").exists()
+
+
+def test_tiny_imagenet_is_drawn_when_it_is_asked_for_and_there(tmp_path):
+    """A miniature of the .zip that a user puts into data/: no default target asks for it."""
+    folder = copy_project(tmp_path / "tiny")
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    config["datasets"]["Tiny-ImageNet"]["classes"] = 3
+    shipped = yaml.safe_load((ROOT / "config.yaml").read_text())["experiments"]
+    own = {"widths": [2, 2, 3, 3, 3], "seeds": 1, "max_epochs": 2, "batch_size": 8}
+    config["experiments"]["ResNet18-Tiny-ImageNet"] = shipped["ResNet18-Tiny-ImageNet"] | {
+        "methods": ["minimum"],
+        "scales": {"tiny": own | {"train_images": None}},
+    }
+    config["figures"]["figS17"] = {
+        "experiment": "ResNet18-Tiny-ImageNet",
+        "shows": "test_accuracy",
+        "title": "Figure S17. ResNet18",
+    }
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    plan = planned(folder)
+    assert (plan["prepare_dataset"], plan["plot_figure"]) == (1, 3)
+
+    figure = "figures/tiny/figS17.png"
+    run = snakemake(folder, figure)
+    assert run.returncode != 0
+    (line,) = {line for line in run.stdout.splitlines() if line.startswith("error: ")}
+    assert "put tiny-imagenet-200.zip, or the folder tiny-imagenet-200 that it holds, into" in line
+    assert line.endswith("it is not fetched by itself")
+
+    content = zipped(tiny_imagenet_files(train=12, test=6))
+    write_files(folder / "data", {"tiny-imagenet-200.zip": content})
+    run = snakemake(folder, figure)
+    assert run.returncode == 0, run.stdout
+    assert (folder / figure).read_bytes().startswith(b"\x89PNG")
+    runs = pd.read_csv(folder / "results/tiny/ResNet18-Tiny-ImageNet/minimum/runs_seeds0-0.csv")
+    assert [sum(map(int, r.split("|"))) for r in runs["remaining"]] == [55, 28, 14, 7, 4]
+    assert set(runs["dataset"]) == {"Tiny-ImageNet"}
+    data = json.loads((folder / "results/data/Tiny-ImageNet.provenance.json").read_text())["data"]
+    assert data["pinned"] is False
+    assert set(data["files"]) == {"tiny-imagenet-200.zip"}
+    file = next(folder.glob("results/tiny/ResNet18-Tiny-ImageNet/minimum/provenance_seeds0-0.json"))
+    assert json.loads(file.read_text())["settings"]["augmentation"] == "affine"
+
+
+def test_status_tells_how_far_a_run_is(project):
+    def status(*arguments):
+        command = [sys.executable, "workflow/scripts/show_status.py", *arguments]
+        env = {**environment(), "PYTHONPATH": "workflow"}
+        return subprocess.run(
+            command, cwd=project, env=env, capture_output=True, text=True, check=False
+        )
+
+    assert "16 of 16 training jobs, 46 of 46 cycles done" in status().stdout
+    wrong = status("--scale", "tny")
+    assert wrong.returncode == 1
+    told = "error: --scale: 'tny' is not a scale (did you mean 'tiny'?); allowed: tiny\n"
+    assert wrong.stderr == told

@@ -1,0 +1,40 @@
+"""Which code a script depends on, so that an edit reruns exactly the jobs that it makes stale."""
+
+from collections.abc import Iterable
+from hashlib import file_digest
+from modulefinder import ModuleFinder
+from pathlib import Path
+
+WORKFLOW = Path(__file__).resolve().parents[2]
+#: Modules that tell of a job and cannot change a number; an edit of one reruns nothing.
+REPORTING = ("progress.py", "provenance.py")
+
+
+def code_of(script: str | Path, modules: Iterable[str] = ()) -> list[Path]:
+    """Return the files of this package that a script imports, directly or not, sorted.
+
+    Found by reading the import statements (also those inside functions), not by running anything.
+
+    Args:
+        script: to be read.
+        modules: that it imports by a name it is given, e.g. the engine of a model.
+    """
+    finder = ModuleFinder(path=[str(WORKFLOW)])
+    finder.run_script(str(script))
+    for module in modules:
+        finder.import_hook(module)
+    files = {Path(module.__file__) for module in finder.modules.values() if module.__file__}
+    own = Path(script).resolve()
+    return sorted(f for f in files if f.resolve() != own and f.name not in REPORTING)
+
+
+def code_sums(script: str | Path, modules: Iterable[str] = ()) -> dict[str, str]:
+    """Return the SHA-256 of a script and of all that `code_of` finds, by path."""
+    files = [Path(script).resolve(), *code_of(script, modules)]
+    return {str(file.relative_to(WORKFLOW)): checksum(file) for file in files}
+
+
+def checksum(path: str | Path) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal."""
+    with Path(path).open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,97 @@
+"""Where a result comes from: code, versions, machine, inputs and time, beside every artifact."""
+
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dropnet.files.artifacts import artifact
+from dropnet.files.code_files import checksum
+
+PACKAGES = (
+    *("torch", "torchvision", "numpy", "scikit-learn", "safetensors", "pandas", "matplotlib"),
+    *("scipy", "pillow"),
+)
+
+
+class Moment(NamedTuple):
+    """A moment on two clocks: the one that says the date, and one that nobody can change."""
+
+    date: float
+    monotonic: float
+
+    @classmethod
+    def now(cls) -> "Moment":
+        """Read both."""
+        return cls(time.time(), time.monotonic())
+
+
+def collect(
+    settings: dict[str, Any], inputs: Iterable[str | Path], started: Moment, device: str = "cpu"
+) -> dict[str, Any]:
+    """Return the provenance of an artifact, ready to be written as JSON.
+
+    Args:
+        settings: all that was configured, resolved.
+        inputs: files that were read; their SHA-256 are recorded.
+        started: when the job was.
+        device: where it ran, "cpu" or the name of a GPU.
+    """
+    return {
+        "settings": settings,
+        "inputs": {str(path): _sum_of_input(path) for path in inputs},
+        "git": git_state(),
+        "versions": versions(),
+        "device": device,
+        "cpu": cpu_model(),
+        "started": datetime.fromtimestamp(started.date, UTC).isoformat(timespec="seconds"),
+        "wall_seconds": round(time.monotonic() - started.monotonic, 1),
+    }
+
+
+def _sum_of_input(path: str | Path) -> str:
+    with artifact(path):
+        return checksum(path)
+
+
+def git_state() -> dict[str, Any]:
+    """Return the commit and whether tracked files were as committed; None outside a repository."""
+    folder = Path(__file__).parent
+
+    def git(*words: str) -> str | None:
+        try:
+            answer = subprocess.run(
+                ["git", "-C", str(folder), *words], capture_output=True, text=True, check=False
+            )
+        except FileNotFoundError:  # no git on this machine
+            return None
+        return answer.stdout.strip() if answer.returncode == 0 else None
+
+    changes = git("status", "--porcelain", "--untracked-files=no")
+    return {"commit": git("rev-parse", "HEAD"), "clean": None if changes is None else not changes}
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that are installed."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:  # an environment holds what its rules need, not all of these
+            continue
+    return found
+
+
+def cpu_model() -> str:
+    """Return the processor's name as Linux gives it, else the platform's word for it."""
+    info = Path("/proc/cpuinfo")
+    if sys.platform == "linux" and info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,79 @@
+"""The folders that a run works in: whether it can write there, and what is left over in them."""
+
+import os
+import shutil
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from dropnet.errors import of_the_machine
+from dropnet.files.artifacts import TEMPORARY
+
+LEAST_SPACE = 2**20  # bytes: with less, a disk counts as full
+MOST_SKEW = 60.0  # seconds by which the clock of a file server may be ahead
+
+
+def tidy(results: str | Path, figures: str | Path) -> None:
+    """Remove what only interrupted runs need, or leave behind; for when no job is running.
+
+    That is the single cycles of runs that are complete, as their networks are in one file by now,
+    and the temporary files of processes that were killed while they wrote.
+    """
+    for folder in Path(results).glob("*/*/*/cycles_*"):
+        if (folder.parent / f"{folder.name.replace('cycles_', 'runs_')}.csv").exists():
+            shutil.rmtree(folder)
+    for top in (results, figures):
+        for temporary in Path(top).rglob(TEMPORARY):
+            temporary.unlink(missing_ok=True)
+
+
+def unfit_name(*folders: str | Path) -> str | None:
+    """Say what is wrong with the path of a folder, and what is allowed; None if nothing is.
+
+    Colons part the folders in which Python looks for the package, and Snakemake takes braces for
+    wildcards.
+    """
+    for folder in folders:
+        for character in ":{}":
+            if character in str(folder):
+                allowed = "a folder without any of : { }"
+                return f"{folder}: its path contains {character!r}; allowed: {allowed}"
+    return None
+
+
+def trouble(*folders: str) -> str | None:
+    """Say what keeps a run from writing into its folders, and what to do; None if nothing does.
+
+    Where a disk is full, a job cannot even write what is wrong into its log. A folder that is not
+    there is no trouble.
+    """
+    for folder in filter(os.path.lexists, folders):
+        if not os.path.isdir(folder):
+            return f"{os.path.abspath(folder)}: not a folder; move it away, then start again"
+        try:
+            with tempfile.TemporaryFile(dir=folder) as file:
+                file.write(bytes(LEAST_SPACE))
+        except OSError as error:
+            error.filename = os.path.abspath(folder)
+            return of_the_machine(error) or str(error)
+    return None
+
+
+def dated_in_the_future(*folders: str) -> str | None:
+    """Say which file is, and what to do; None if none is.
+
+    The clock was changed, then. Snakemake compares dates, and would refuse every result made of
+    such a file, after it was computed.
+    """
+    folders = tuple(filter(os.path.isdir, folders))
+    latest = time.time() + MOST_SKEW
+    for path in (path for folder in folders for path in Path(folder).rglob("*.*")):
+        with suppress(FileNotFoundError):  # another run is at work
+            if path.is_file() and path.stat().st_mtime > latest:
+                touch = f"`find {' '.join(folders)} -newermt now -exec touch -d now {{}} +`"
+                return (
+                    f"{path}: dated in the future, so that the clock was changed; set it right,"
+                    f" then {touch}, then start again"
+                )
+    return None

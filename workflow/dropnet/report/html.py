@@ -1,0 +1,149 @@
+"""report.html: verdicts, figures and where they come from, in one file that opens offline."""
+
+import base64
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+from PIL import Image
+
+from dropnet.files.artifacts import artifact, read_json
+from dropnet.files.code_files import WORKFLOW
+from dropnet.files.provenance import git_state
+from dropnet.paper.judging import VERDICTS, by_claim, in_points
+from dropnet.tables.runs import BASELINE
+
+TEMPLATES = WORKFLOW / "report"
+PICTURE_WIDTH = 1380  # pixels: twice those of the page, for screens of high density
+COLOURS = 256  # of a picture
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure of the report.
+
+    Attributes:
+        name: e.g. "fig03".
+        title: as in the configuration.
+        experiment: that it is drawn from.
+        reductions: how that differs from the paper's protocol, or "".
+        file: its PNG.
+    """
+
+    name: str
+    title: str
+    experiment: str
+    reductions: str
+    file: str
+
+
+def render(
+    scale: str,
+    note: str,
+    claims: pd.DataFrame,
+    removable: pd.DataFrame,
+    pictures: Sequence[Picture],
+    overview: str | Path,
+    provenance: Sequence[str | Path],
+) -> str:
+    """Return the report as HTML.
+
+    Args:
+        scale: its name.
+        note: what is said of results that are not by the paper's protocol.
+        claims: as in claims.csv.
+        removable: as in removable.csv.
+        pictures: the figures, in their order.
+        overview: PNG of the figure of what can go.
+        provenance: JSON files of the jobs that trained.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    statements = [_statement(row) for row in claims.to_dict("records")]
+    jobs = [_job(Path(path)) for path in provenance]
+    return environment.get_template("report.html.j2").render(
+        scale=scale,
+        note=note,
+        reduced=sum(bool(picture.reductions) for picture in pictures),
+        verdicts=VERDICTS,
+        claims=by_claim(claims),
+        statements=statements,
+        removable=removable.to_dict("records"),
+        overview=embedded(overview),
+        names={picture.name for picture in pictures},
+        pictures=[
+            {
+                **vars(picture),
+                "image": embedded(picture.file),
+                "statements": [s for s in statements if s["figure"] == picture.name],
+            }
+            for picture in pictures
+        ],
+        jobs=jobs,
+        hours=sum(job["seconds"] for job in jobs) / 3600,
+        git=git_state(),
+    )
+
+
+def embedded(path: str | Path) -> str:
+    """Return a picture as the text of an address that contains it, smaller than the file."""
+    with drawn(path), Image.open(path) as image:
+        width, height = image.size
+        size = (PICTURE_WIDTH, round(height * PICTURE_WIDTH / width))
+        small = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+        # by coverage: a colour of few pixels, such as that of one curve of many, is kept
+        small = small.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    buffer = io.BytesIO()
+    small.save(buffer, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+@contextmanager
+def drawn(path: str | Path) -> Iterator[None]:
+    """Within, pillow's errors are those of an artifact."""
+    with artifact(path):
+        try:
+            yield
+        except (OSError, SyntaxError) as error:
+            if getattr(error, "errno", None) is not None:
+                raise
+            raise ValueError(error) from None
+
+
+def _statement(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of claims.csv with its numbers as text, in points of accuracy."""
+    return {
+        **row,
+        # what is reduced stands on the face of the figure
+        "reason": row["reason"].split(":")[0],
+        "ours": in_points(row["effect"], row["ci_low"], row["ci_high"]),
+        "papers": in_points(row["paper_effect"], row["paper_low"], row["paper_high"]),
+    }
+
+
+def _job(path: Path) -> dict[str, Any]:
+    record = read_json(path)
+    with artifact(path):
+        seeds = record["seeds"]
+        return {
+            "experiment": record["settings"]["experiment"],
+            "method": record.get("method", BASELINE),
+            "seeds": f"{seeds[0]}-{seeds[-1]}",
+            "seconds": float(record["wall_seconds"]),
+            "table": path.with_name(path.stem.replace("provenance", "runs") + ".csv"),
+            "commit": (record["git"]["commit"] or "unknown")[:10],
+            "clean": record["git"]["clean"] is True,
+            "device": record["device"],
+            "cpu": record["cpu"],
+            "torch": record["versions"].get("torch", ""),
+        }

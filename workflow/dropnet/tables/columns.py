@@ -1,0 +1,75 @@
+"""Columns of the tables that follow from runs, and how their cells are read; runs.csv: see `runs`.
+
+Each column is written here and nowhere else.
+"""
+
+from dropnet.files.csv_rows import COUNT, FRACTION, LOSS, MARGIN, NUMBER, TEXT, TRUTH, Reader
+
+#: What a figure may show, a column of the runs -> the curve's split and the name of its values.
+#: Epochs are those run on the training split.
+QUANTITIES = {
+    "train_accuracy": ("train", "accuracy"),
+    "val_accuracy": ("val", "accuracy"),
+    "test_accuracy": ("test", "accuracy"),
+    "train_loss": ("train", "loss"),
+    "val_loss": ("val", "loss"),
+    "test_loss": ("test", "loss"),
+    "epochs": ("train", "epochs"),
+}
+
+_POINT: dict[str, Reader] = {
+    "figure": TEXT,
+    "experiment": TEXT,
+    "dataset": TEXT,
+    "split": TEXT,
+    "method": TEXT,
+    "fraction_remaining": FRACTION,
+}
+
+
+def curve_columns(quantity: str) -> dict[str, Reader]:
+    """Return those of the curves of one figure, which show accuracy, loss or epochs."""
+    return {**_POINT, quantity: LOSS, "ci95": MARGIN, "runs": COUNT, "diverged": COUNT}
+
+
+#: curves.csv: the curves of all figures that show an accuracy.
+CURVES: dict[str, Reader] = {**_POINT, "accuracy": LOSS, "ci95": MARGIN, "runs": COUNT}
+
+#: agreement.csv: how far each network's masks are those of the oracle.
+AGREEMENT: dict[str, Reader] = {
+    "experiment": TEXT,
+    "method": TEXT,
+    "seed": COUNT,
+    "fraction_remaining": FRACTION,
+    "agreement": FRACTION,
+    "chance": FRACTION,
+}
+
+#: sizes.csv: what is left of each network.
+SIZES: dict[str, Reader] = {
+    "experiment": TEXT,
+    "method": TEXT,
+    "seed": COUNT,
+    "cycle": COUNT,
+    "parameters": COUNT,
+    "multiply_adds": COUNT,
+}
+
+#: removable.csv: how much can go by each method of an experiment, at a loss of `margin`.
+REMOVABLE: dict[str, Reader] = {
+    "experiment": TEXT,
+    "method": TEXT,
+    "margin": FRACTION,
+    "seeds": COUNT,
+    "unpruned": FRACTION,
+    "removable": FRACTION,
+    "crossed": TRUTH,
+    "ci_low": NUMBER,
+    "ci_high": NUMBER,
+    "removed": FRACTION,
+    "accuracy": FRACTION,
+    "parameters": NUMBER,
+    "parameters_share": NUMBER,
+    "multiply_adds": NUMBER,
+    "multiply_adds_share": NUMBER,
+}
