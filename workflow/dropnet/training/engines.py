@@ -21,4 +21,5 @@ def make_task(
     The other arguments are those of `training.task.BaseTask`, from `batch_size` on.
     """
     engine = import_module(engine_of(layers))
-    return engine.Task(train, validation, test, layers, *args, **kw)
+    task: BaseTask = engine.Task(train, validation, test, layers, *args, **kw)
+    return task

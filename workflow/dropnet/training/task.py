@@ -69,7 +69,7 @@ class BaseTask:
 
     def __init__(
         self,
-        image_shape: tuple[int, ...],
+        image_shape: Sequence[int],
         layers: Sequence[Layer],
         batch_size: int,
         learning_rate: float,
@@ -83,7 +83,8 @@ class BaseTask:
         # TensorFlow, which the paper used, flushes them to zero as well.
         torch.set_flush_denormal(True)
         _keep_freed_memory()
-        self.image_shape = tuple(image_shape)
+        channels, height, width = image_shape
+        self.image_shape = (channels, height, width)
         self.layers = layers
         self.batch_size = batch_size
         self.learning_rate = learning_rate
