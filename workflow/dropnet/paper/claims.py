@@ -10,8 +10,9 @@ from typing import Any
 from jsonschema.exceptions import best_match
 
 from dropnet.errors import UserError, nearest
-from dropnet.files.code_files import PAPER_CURVES, WORKFLOW
+from dropnet.files.code_files import WORKFLOW
 from dropnet.files.yaml_files import read, strict_validator
+from dropnet.paper.curves import PAPER_CURVES
 
 CLAIMS = WORKFLOW / "reference" / "claims.yaml"
 SCHEMA = WORKFLOW / "schemas" / "claims.schema.yaml"

@@ -1,34 +1,12 @@
 """Our curves beside the paper's, point by point."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from dropnet.errors import UserError
-from dropnet.files.code_files import PAPER_CURVES, checksum
-
-PAPER_SHA256 = "e8fece48c89b790818a06a2ce59c3588db8622c81eea2a8efbbced4ab59b3cdd"
 KEYS = ["split", "method", "place"]
 COLUMNS = ["figure", "method", "ours", "paper", "points", "mean", "largest", "at"]
-
-
-def paper_curves(path: str | Path = PAPER_CURVES) -> pd.DataFrame:
-    """Read the paper's curves.
-
-    Raises:
-        UserError: if the file is not the one that came with this project.
-    """
-    try:
-        if checksum(path) == PAPER_SHA256:
-            return pd.read_csv(path)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; git checkout brings it back") from None
-    raise UserError(
-        f"{path}: damaged or changed; git checkout brings it back (whoever corrects it puts the new"
-        " SHA-256 into comparison.py)"
-    )
 
 
 def beside_paper(

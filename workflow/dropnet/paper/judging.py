@@ -19,7 +19,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from dropnet.files.csv_tables import COUNT, NUMBER, TEXT, WORDS, Reader, rounded
+from dropnet.files.csv_rows import COUNT, NUMBER, TEXT, WORDS, Reader
+from dropnet.files.csv_tables import rounded
 from dropnet.paper.claims import Statement, titles
 
 REPLICATED, NOT_REPLICATED = "replicated", "not replicated"
@@ -353,18 +354,19 @@ def _corrected(p_values: Sequence[float]) -> list[float]:
     return [float(p) for p in stats.false_discovery_control(p_values, method="bh")]
 
 
-def by_claim(claims: pd.DataFrame) -> list[dict[str, Any]]:
+def by_claim(claims: pd.DataFrame, verdicts: Sequence[str] = VERDICTS) -> list[dict[str, Any]]:
     """For each claim what it says, and how many of its statements have each verdict.
 
     Args:
         claims: as `judge` makes them.
+        verdicts: all that there are, in the order of the counts.
     """
     says = titles()
     return [
         {
             "id": claim,
             "says": says[str(claim)],
-            "counts": {verdict: int((rows["verdict"] == verdict).sum()) for verdict in VERDICTS},
+            "counts": {verdict: int((rows["verdict"] == verdict).sum()) for verdict in verdicts},
             "borne_out": int((rows["paper_verdict"] == BORNE_OUT).sum()),
             "total": len(rows),
         }

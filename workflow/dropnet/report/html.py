@@ -16,7 +16,7 @@ from dropnet.files.artifacts import artifact, read_json
 from dropnet.files.code_files import WORKFLOW
 from dropnet.files.provenance import git_state
 from dropnet.paper.judging import VERDICTS, by_claim, in_points
-from dropnet.tables.columns import BASELINE
+from dropnet.tables.runs import BASELINE
 
 TEMPLATES = WORKFLOW / "report"
 PICTURE_WIDTH = 1380  # pixels: twice those of the page, for screens of high density

@@ -62,8 +62,6 @@ def train_cycle(
     seeds: Sequence[int],
     masks: Sequence[Masks],
     weights: Sequence[Weights],
-    max_epochs: int,
-    patience: int,
     after_epoch: Callable[[Epoch], None] = lambda epoch: None,
     checkpoint: Checkpoint | None = None,
 ) -> Cycle:
@@ -78,12 +76,11 @@ def train_cycle(
         seeds: of the networks.
         masks: of the networks; recorded with them.
         weights: initial weights of the networks at their pruned sizes.
-        max_epochs: upper bound of the epochs.
-        patience: of the early stopping.
         after_epoch: is told how it goes.
         checkpoint: where the epochs of an earlier attempt are found, and those of this one kept.
     """
     count = len(seeds)
+    max_epochs, patience = task.settings.max_epochs, task.settings.patience
     state = checkpoint.load() if checkpoint else None
     if state is None:
         state = Progression(

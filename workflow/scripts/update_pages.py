@@ -1,11 +1,12 @@
-"""Write verdicts and the results of published/ into README.md, or check that they are there."""
+"""Write what follows from published/, verdicts and pages, or check that it is all there."""
 
 import argparse
 
-from dropnet.config import plan as config
+from dropnet.config.check import load
+from dropnet.config.plan import Plan
 from dropnet.errors import exit_on_user_error
 from dropnet.publish.derived import check_derived, derive
-from dropnet.publish.readme import check, update
+from dropnet.publish.pages import check, update
 
 
 def main() -> None:
@@ -16,7 +17,7 @@ def main() -> None:
     parser.add_argument("--published", default="published")
     parser.add_argument("--config", default="config.yaml")
     args = parser.parse_args()
-    (check_derived if args.check else derive)(args.published, config.load(args.config))
+    (check_derived if args.check else derive)(args.published, Plan(load(args.config)))
     (check if args.check else update)(args.readme, args.published)
 
 
