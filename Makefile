@@ -34,7 +34,7 @@ need = $(if $(filter $(1),$(MAKECMDGOALS)),$(if $($(2)),,$(error $(2) is missing
 $(call need,checksum,DATASET,MNIST)
 $(call need,publish,SCALE,paper)
 
-.PHONY: help figures report test bench scaling status lint checksum publish clean venv venv-keras
+.PHONY: help figures report test bench scaling status lint checksum publish pages clean venv venv-keras
 
 help: ## list the targets
 	@echo "make TARGET [SCALE=paper] [CORES=8] [TARGETS=figures/paper/fig03.png] [PYTHON=python3.12]"
@@ -50,10 +50,10 @@ test: venv ## run all tests; once the environment is set up, without a network
 	$(in_venv) .venv/bin/pytest
 
 bench: venv venv-keras ## compare the speed with Keras and plain PyTorch, side by side
-	$(in_venv) .venv/bin/python benchmarks/run_benchmarks.py
+	$(in_venv) .venv/bin/python -m benchmarks.run
 
 scaling: venv ## work out what scale paper costs on 2 to 1,000 cores: docs/scaling.md
-	$(in_venv) .venv/bin/python benchmarks/scaling.py
+	$(in_venv) .venv/bin/python -m benchmarks.scaling
 
 status: venv ## say how far the runs of a scale are
 	@$(in_venv) .venv/bin/python workflow/scripts/show_status.py $(scale_option)
@@ -67,9 +67,12 @@ lint: venv ## check style and format of the code and of the workflow
 checksum: venv ## print the sum of DATASET, to pin a data set of one's own in config.yaml
 	@$(in_venv) .venv/bin/python workflow/scripts/prepare_dataset.py --checksum $(call quote,$(DATASET))
 
-publish: venv ## copy tables, figures and provenance of SCALE to published/, numbers to README.md
+publish: venv ## copy tables, figures and provenance of SCALE to published/, and update the pages
 	$(in_venv) .venv/bin/python workflow/scripts/publish_results.py $(scale_option)
-	$(in_venv) .venv/bin/python workflow/scripts/update_readme.py
+	$(in_venv) .venv/bin/python workflow/scripts/update_pages.py
+
+pages: venv ## write verdicts and pages of what is published: published/*/README.md, README.md
+	$(in_venv) .venv/bin/python workflow/scripts/update_pages.py
 
 # Results may have taken days, and .snakemake knows what code they were made with: both stay.
 clean: ## remove the environments (7 GB) and caches; data, results and figures stay

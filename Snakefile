@@ -1,20 +1,19 @@
 # Entry of the workflow: `snakemake --cores 8` draws every figure at the scale of config.yaml.
 # The rules are in workflow/rules, one file a stage, in the order in which data flows:
-# data.smk -> train.smk -> aggregate.smk -> plot.smk, claims.smk -> report.smk
+# startup.smk, common.smk: what comes before all stages, and what several of them share
+# data.smk -> train.smk -> tables.smk -> figures.smk, claims.smk -> report.smk
 
 from snakemake.utils import min_version
 
 min_version("9.0")
 
 
-report: "workflow/report/workflow.rst"
-
-
+include: "workflow/rules/startup.smk"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
-include: "workflow/rules/aggregate.smk"
-include: "workflow/rules/plot.smk"
+include: "workflow/rules/tables.smk"
+include: "workflow/rules/figures.smk"
 include: "workflow/rules/claims.smk"
 include: "workflow/rules/report.smk"
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Make a Python environment hold exactly the packages of a lock file, and do nothing when it does.
+# Make a Python environment hold exactly the packages of a lock file, each with a sum that the file
+# allows, and do nothing when it does.
 #
 #   envs/create_venv.sh FOLDER LOCK_FILE INSTALLED_GB DOWNLOAD_GB
 #
@@ -105,7 +106,7 @@ fi
 # A cache of them would take as much again, in home folders that clusters keep small.
 mkdir -p -- "$venv/.setup-tmp"
 TMPDIR=$venv/.setup-tmp "$venv/bin/python" -m pip install -qq --no-input --no-cache-dir \
-    --disable-pip-version-check --requirement "$lock" || {
+    --disable-pip-version-check --require-hashes --requirement "$lock" || {
     # An update that could not begin leaves an environment that still fits the old lock file.
     [[ -z $old_packages || $(list_packages) != "$old_packages" ]] || mv -- "$done_file.old" "$done_file"
     rm -rf -- "$venv/.setup-tmp"

@@ -4,12 +4,13 @@ import pytest
 import torch
 
 from dropnet.networks.masks import Masks
-from dropnet.networks.models import fully_connected, masked_widths
+from dropnet.networks.models import masked_widths
 from dropnet.networks.steps import steps_of
 from dropnet.networks.weights import initial_weights
 from dropnet.training.engines import make_task as make_task_of
 from helpers.images import make_images
 from helpers.project import copy_project, snakemake
+from helpers.settings import toy_settings
 
 torch.set_num_threads(1)
 
@@ -33,9 +34,8 @@ def splits():
 def make_task(splits):
     """Return a function that prepares the splits as a task for a network."""
 
-    def make(layers=None, dtype=torch.float64, batch_size=16, learning_rate=0.1):
-        layers = layers or fully_connected([6, 5], 10)
-        return make_task_of(*splits, layers, batch_size, learning_rate, dtype)
+    def make(widths=(6, 5), dtype=torch.float64, **settings):
+        return make_task_of(*splits, toy_settings(widths=widths, **settings), dtype)
 
     return make
 

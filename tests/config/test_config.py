@@ -13,11 +13,13 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dropnet.config import plan as configuration
+from dropnet.config import check as checking
+from dropnet.config.plan import Plan
 from dropnet.errors import UserError
 from dropnet.files import code_files
 from dropnet.metrics import METRICS
 from dropnet.networks.models import layers_of, masked_widths
+from dropnet.paper import protocol
 from dropnet.pruning.schedule import remaining_counts
 from dropnet.training.augmentation import AUGMENTATIONS
 
@@ -41,17 +43,17 @@ def changed(path, value):
 def refusal(config):
     """The one line with which a configuration is refused."""
     with pytest.raises(UserError) as error:
-        configuration.check(config)
+        checking.check(config)
     line = str(error.value)
     assert "\n" not in line
     return line
 
 
 def test_the_shipped_configuration_is_accepted():
-    configuration.check(SHIPPED)
+    checking.check(SHIPPED)
     for scale in SHIPPED["scales"]:
         for experiment in SHIPPED["experiments"]:
-            configuration.settings(SHIPPED, scale, experiment)
+            Plan(SHIPPED).at(scale).settings(experiment)
 
 
 EXPERIMENT = ("experiments", "FC40-FC40")
@@ -178,7 +180,7 @@ def test_a_mistake_is_named_in_one_line(path, value, words):
 def test_a_file_that_cannot_be_read_as_meant_is_refused(tmp_path, text, words):
     (tmp_path / "config.yaml").write_text(text)
     with pytest.raises(UserError) as error:
-        configuration.load(tmp_path / "config.yaml")
+        checking.load(tmp_path / "config.yaml")
     for word in words:
         assert word in str(error.value)
 
@@ -207,65 +209,63 @@ def test_whatever_is_put_anywhere_is_accepted_or_refused_in_one_line(path, value
     """No traceback from any value in any place; what is accepted can be resolved."""
     config = changed(path, value)
     try:
-        configuration.check(config)
+        checking.check(config)
     except UserError:
         refusal(config)
         return
     for scale in config["scales"]:
         for experiment in config["experiments"]:
-            configuration.settings(config, scale, experiment)
-            assert configuration.seed_blocks(config, scale, experiment)
+            Plan(config).at(scale).settings(experiment)
+            assert Plan(config).at(scale).seed_blocks(experiment)
 
 
 def test_overrides_go_from_protocol_to_experiment_to_scale_to_both():
     config = changed((*EXPERIMENT, "patience"), 10)
     config["experiments"]["FC40-FC40"]["scales"] = {"preview": {"max_epochs": 4}}
-    paper = configuration.settings(config, "paper", "FC40-FC40")
-    preview = configuration.settings(config, "preview", "FC40-FC40")
+    paper = Plan(config).at("paper").settings("FC40-FC40")
+    preview = Plan(config).at("preview").settings("FC40-FC40")
     assert (paper.patience, paper.max_epochs, paper.train_images) == (10, 100, None)
     assert (preview.patience, preview.max_epochs, preview.train_images) == (10, 4, 10000)
-    assert configuration.settings(config, "preview", "FC20-FC40").max_epochs == 10
+    assert Plan(config).at("preview").settings("FC20-FC40").max_epochs == 10
 
 
 def test_seeds_are_cut_into_blocks_without_gaps():
     config = changed(("scales", "paper"), {"seeds": 7, "seeds_per_job": 3})
-    assert configuration.seed_blocks(config, "paper", "FC40-FC40") == ["0-2", "3-5", "6-6"]
-    assert configuration.seed_blocks(SHIPPED, "paper", "FC40-FC40") == ["0-14"]
+    assert Plan(config).at("paper").seed_blocks("FC40-FC40") == ["0-2", "3-5", "6-6"]
+    assert Plan(SHIPPED).at("paper").seed_blocks("FC40-FC40") == ["0-14"]
 
 
 def test_the_paper_scale_is_the_paper_and_any_other_says_what_it_reduces():
-    assert configuration.reductions(SHIPPED, "paper", "FC40-FC40") == ""
-    assert configuration.reductions(SHIPPED, "preview", "FC40-FC40") == (
+    assert Plan(SHIPPED).at("paper").reductions("FC40-FC40") == ""
+    assert Plan(SHIPPED).at("preview").reductions("FC40-FC40") == (
         "3 of 15 seeds, the first 10,000 training images, at most 10 of 100 epochs a cycle"
     )
     own = changed((*EXPERIMENT, "patience"), 10)
-    assert configuration.reductions(own, "paper", "FC40-FC40") == "patience 10 instead of 5"
+    assert Plan(own).at("paper").reductions("FC40-FC40") == "patience 10 instead of 5"
     own = changed(("protocol", "max_epochs"), 20)  # an edit of the protocol is not the paper's
-    assert configuration.reductions(own, "paper", "FC40-FC40") == (
-        "at most 20 of 100 epochs a cycle"
-    )
+    assert Plan(own).at("paper").reductions("FC40-FC40") == ("at most 20 of 100 epochs a cycle")
     own = changed((*EXPERIMENT, "prune_fraction"), 0.5)
-    assert configuration.reductions(own, "paper", "FC40-FC40") == "p = 0.5 instead of 0.2"
+    assert Plan(own).at("paper").reductions("FC40-FC40") == "p = 0.5 instead of 0.2"
     own = changed((*EXPERIMENT, "dataset"), "CIFAR-10")
-    assert configuration.reductions(own, "paper", "FC40-FC40") == "CIFAR-10 instead of MNIST"
+    assert Plan(own).at("paper").reductions("FC40-FC40") == "CIFAR-10 instead of MNIST"
     own = changed(("scales", "paper", "precision"), "bfloat16")  # has no convolutions
-    assert configuration.reductions(own, "paper", "FC40-FC40") == ""
-    assert configuration.settings(own, "paper", "FC40-FC40").precision == "float32"
-    assert configuration.reductions(own, "paper", "Conv64-Conv64") == (
+    assert Plan(own).at("paper").reductions("FC40-FC40") == ""
+    assert Plan(own).at("paper").settings("FC40-FC40").precision == "float32"
+    assert Plan(own).at("paper").reductions("Conv64-Conv64") == (
         "convolutions in bfloat16 instead of float32"
     )
     own = changed(("scales", "paper", "seeds"), 30)
-    assert configuration.reductions(own, "paper", "FC40-FC40") == "30 instead of 15 seeds"
-    assert configuration.reductions(SHIPPED, "paper", "FC40-FC40-notebook") == (
+    assert Plan(own).at("paper").reductions("FC40-FC40") == "30 instead of 15 seeds"
+    assert Plan(SHIPPED).at("paper").reductions("FC40-FC40-notebook") == (
         "notebook instead of exact selection"
     )
 
 
 def test_the_paper_scale_is_the_papers_protocol_for_every_experiment_of_the_paper():
-    named = yaml.safe_load(configuration.PAPER_PROTOCOL.read_text())["experiments"]
+    named = yaml.safe_load(protocol.PROTOCOL.read_text())["experiments"]
     assert set(named) <= set(SHIPPED["experiments"])
     for experiment in named:
-        assert configuration.reductions(SHIPPED, "paper", experiment) == ""
+        assert Plan(SHIPPED).at("paper").reductions(experiment) == ""
 
 
 def test_configured_figures_are_the_papers():
@@ -276,17 +276,17 @@ def test_configured_figures_are_the_papers():
         named[row["figure"]] = row["experiment"], row["dataset"], f"{row['split']}_accuracy"
     assert len(curves) == 6 * 24 + 8 + 6 + 15 + 8 + 16
     assert set(named) <= set(SHIPPED["figures"]), "all 40 plots of the paper"
-    assert all(configuration.is_of_paper(SHIPPED, figure) for figure in named)
+    assert all(Plan(SHIPPED).figures[figure].of_paper for figure in named)
     other = changed(("figures", "fig03", "experiment"), "FC40-FC20")
-    assert not configuration.is_of_paper(other, "fig03")
+    assert not Plan(other).figures["fig03"].of_paper
     for (figure, label), counts in curves.items():
         chosen = SHIPPED["figures"][figure]
         dataset = SHIPPED["experiments"][chosen["experiment"]]["dataset"].replace("Tiny-", "Tiny ")
         # where the paper has a network twice, on other data or with another p, the name tells
         name = re.sub("-(oracle|apoz|Tiny-ImageNet)$", "", chosen["experiment"])
         assert (name, dataset, chosen["shows"]) == named[figure]
-        method = configuration.figure_methods(SHIPPED, figure)[label]
-        settings = configuration.settings(SHIPPED, "paper", chosen["experiment"], method)
+        method = Plan(SHIPPED).figures[figure].methods[label]
+        settings = Plan(SHIPPED).at("paper").settings(chosen["experiment"], method)
         ours = remaining_counts(
             masked_widths(layers_of(settings)),
             settings.prune_fraction,
@@ -299,14 +299,14 @@ def test_configured_figures_are_the_papers():
 
 def test_a_scale_may_have_some_of_the_experiments():
     every = [name for name in SHIPPED["experiments"] if "Tiny" not in name]
-    assert configuration.experiments(SHIPPED, "paper") == every
+    assert Plan(SHIPPED).at("paper").experiments == every
     few = changed(("scales", "preview", "experiments"), ["FC40-FC20"])
-    assert configuration.experiments(few, "preview") == ["FC40-FC20"]
-    figures = configuration.figures(few, "preview")
+    assert Plan(few).at("preview").experiments == ["FC40-FC20"]
+    figures = list(Plan(few).at("preview").figures)
     assert figures == ["fig05", "fig05_train", "fig05_val", "fig05_epochs"]
     wrong = changed(("scales", "preview", "experiments"), ["FC40-FC2O"])
     with pytest.raises(UserError, match=r"'FC40-FC2O' is not an experiment \(did you mean 'FC40"):
-        configuration.check(wrong)
+        checking.check(wrong)
 
 
 def test_an_experiment_may_wait_until_it_is_asked_for():
@@ -314,18 +314,18 @@ def test_an_experiment_may_wait_until_it_is_asked_for():
     name = "ResNet18-Tiny-ImageNet"
     assert SHIPPED["experiments"][name]["default"] is False
     for scale in SHIPPED["scales"]:
-        assert name not in configuration.experiments(SHIPPED, scale)
-        assert not {"figS16", "figS17"} & set(configuration.figures(SHIPPED, scale))
+        assert name not in Plan(SHIPPED).at(scale).experiments
+        assert not {"figS16", "figS17"} & set(Plan(SHIPPED).at(scale).figures)
     listed = changed(("scales", "preview", "experiments"), [name, "FC40-FC20"])
-    assert configuration.experiments(listed, "preview") == ["FC40-FC20", name]
-    assert {"figS16", "figS17"} <= set(configuration.figures(listed, "preview"))
+    assert Plan(listed).at("preview").experiments == ["FC40-FC20", name]
+    assert {"figS16", "figS17"} <= set(Plan(listed).at("preview").figures)
     default = changed(("experiments", name, "default"), True)
-    assert name in configuration.experiments(default, "paper")
+    assert name in Plan(default).at("paper").experiments
 
 
 def test_only_what_convolves_is_augmented():
     """Wherever it is configured; by a scale, if the scale has a fully connected network."""
-    configuration.check(changed(("experiments", "Conv64-Conv64", "augmentation"), "affine"))
+    checking.check(changed(("experiments", "Conv64-Conv64", "augmentation"), "affine"))
     line = refusal(changed((*EXPERIMENT, "augmentation"), "affine"))
     assert "experiments.FC40-FC40: augmentation: 'affine'" in line
     assert "model FC, which has no convolutions; allowed: none" in line
@@ -333,19 +333,19 @@ def test_only_what_convolves_is_augmented():
     scale = changed(("scales", "preview", "augmentation"), "affine")
     assert "FC40-FC40: augmentation: 'affine' (at scale preview)" in refusal(scale)
     scale["scales"]["preview"]["experiments"] = ["Conv64-Conv64"]
-    configuration.check(scale)
-    assert configuration.settings(scale, "preview", "Conv64-Conv64").augmentation == "affine"
-    assert "affine instead of none augmentation" in configuration.reductions(
-        scale, "preview", "Conv64-Conv64"
+    checking.check(scale)
+    assert Plan(scale).at("preview").settings("Conv64-Conv64").augmentation == "affine"
+    assert "affine instead of none augmentation" in Plan(scale).at("preview").reductions(
+        "Conv64-Conv64"
     )
     plain = changed(("experiments", "VGG19-Tiny-ImageNet", "augmentation"), "none")
-    assert configuration.reductions(plain, "paper", "VGG19-Tiny-ImageNet") == (
+    assert Plan(plain).at("paper").reductions("VGG19-Tiny-ImageNet") == (
         "none instead of affine augmentation"
     )
 
 
 def test_the_schema_has_the_augmentations_that_there_are():
-    schema = yaml.safe_load(configuration.SCHEMA.read_text())
+    schema = yaml.safe_load(checking.SCHEMA.read_text())
     allowed = schema["$defs"]["overrides"]["properties"]["augmentation"]["enum"]
     assert tuple(allowed) == AUGMENTATIONS
 
@@ -401,7 +401,7 @@ def test_stages_do_not_depend_on_each_others_code():
         modules = {f.relative_to(ROOT / "workflow/dropnet").with_suffix("") for f in found}
         return {str(module) for module in modules} | {str(module.parent) for module in modules}
 
-    later = {"config/plan", "figures", "paper", "publish", "report", "pruning/status"}
+    later = {"config", "figures", "paper", "publish", "report", "pruning/status"}
     assert not names("train_baseline") & {*later, "pruning/algorithm", "pruning/runs"}
     assert not names("prune_network") & {*later, "metrics/minimum", "training/convolutional"}
     assert not names("prune_network") & {"pruning/progress", "files/provenance"}

@@ -29,7 +29,7 @@ from dropnet.networks.masks import Masks
 from dropnet.pruning import resume
 from dropnet.pruning.resume import Checkpoint, FinishedCycles
 from dropnet.report.html import embedded
-from dropnet.tables.removable import SIZE_READERS
+from dropnet.tables.columns import SIZES
 
 WIDTHS = (3, 2)
 NUMBERS = Results(0.5, 1.0, 0.5, 1.0, 0.5, 1.0, 3)
@@ -188,18 +188,18 @@ def test_a_table_that_was_cut_off_anywhere(tmp_path):
     """Also within a number, where what is left is a number; only whole lines can be missing."""
     path = tmp_path / "sizes.csv"
     rows = [["FC8-FC6", "minimum", seed, 1, 8861 + seed, 123] for seed in range(3)]
-    write_table(path, pd.DataFrame(rows, columns=list(SIZE_READERS)))
+    write_table(path, pd.DataFrame(rows, columns=list(SIZES)))
     whole = path.read_text()
     for length in range(len(whole)):
         path.write_text(whole[:length])
         if whole[:length].endswith("\n"):
             assert (
-                read_table(path, SIZE_READERS).to_numpy().tolist()
+                read_table(path, SIZES).to_numpy().tolist()
                 == rows[: whole[:length].count("\n") - 1]
             )
         else:
             with pytest.raises(UserError, match=f"^{path}"):
-                read_table(path, SIZE_READERS)
+                read_table(path, SIZES)
 
 
 def test_a_picture_that_was_cut_off(tmp_path):

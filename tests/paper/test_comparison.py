@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from dropnet.errors import UserError
-from dropnet.files.code_files import PAPER_CURVES
-from dropnet.paper.comparison import beside_paper, paper_curves
+from dropnet.paper.comparison import beside_paper
+from dropnet.paper.curves import PAPER_CURVES, paper_curves
 
 SETTINGS = {
     "FC5-FC5": {"dataset": "MNIST", "model": "FC", "widths": [5, 5]},

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dropnet.config import plan as configuration
+from dropnet.config.check import load as load_config
+from dropnet.config.plan import Plan
 from dropnet.errors import UserError
 from dropnet.paper.claims import CLAIMS, Statement, load, titles
 from dropnet.paper.judging import (
@@ -273,13 +274,13 @@ def test_a_bar_that_cannot_be_read_is_that_of_its_neighbours():
 
 
 def test_every_claim_of_the_paper_has_statements_about_configured_figures():
-    config = configuration.load(ROOT / "config.yaml")
+    config = load_config(ROOT / "config.yaml")
     curves = pd.read_csv(ROOT / "workflow/reference/paper_curves.csv")
     statements = load()
     assert list(dict.fromkeys(s.claim for s in statements)) == [f"C{n}" for n in range(1, 11)]
     assert list(titles()) == [f"C{n}" for n in range(1, 11)]
     for one in statements:
-        labels = configuration.figure_methods(config, one.figure)
+        labels = Plan(config).figures[one.figure].methods
         assert one.method in labels, one.id
         assert one.other is None or one.other in labels, one.id
         assert paper_effect(one, curves) is not None, one.id

@@ -1,6 +1,7 @@
 """Interrupted runs go on with the same bytes, and nothing stale is ever kept."""
 
 import contextlib
+import functools
 import json
 
 import pytest
@@ -16,31 +17,29 @@ from dropnet.networks.cycle_files import (
     save_initial_weights,
 )
 from dropnet.networks.masks import Masks
-from dropnet.networks.models import MODELS, fully_connected, masked_widths
+from dropnet.networks.models import fully_connected, masked_widths
 from dropnet.networks.weights import initial_weights
 from dropnet.pruning import trainer
 from dropnet.pruning.resume import Checkpoint, FinishedCycles
 from dropnet.pruning.runs import prune, retrain
 from dropnet.pruning.trainer import train_unpruned
 from dropnet.settings import Settings
-from dropnet.tables.columns import write_runs
+from dropnet.tables.runs import write_runs
 from dropnet.training.engines import make_task as make_task_of
 from dropnet.training.train import Progression, train_cycle
 from helpers.images import make_images
 from helpers.interruptions import Dying, Killed
+from helpers.settings import toy_settings
 
-SETTINGS = Settings(
-    experiment="FC6-FC5", scale="test", dataset="toy", classes=10, model="FC", widths=(6, 5),
-    prune_fraction=0.3, stop_fraction=0.1, selection="exact", precision="float32",
-    augmentation="none", train_images=None, test_images=None, batch_size=16, learning_rate=0.1,
-    max_epochs=3, patience=2,
-)  # fmt: skip
+SETTINGS = toy_settings()
 SEEDS = [0, 1, 2]
 
 
 @pytest.fixture
-def baseline(make_task):
-    return train_unpruned(SETTINGS, SEEDS, make_task(dtype=torch.float32), "baseline")
+def baseline(make_task, tmp_path_factory):
+    finished = FinishedCycles(tmp_path_factory.mktemp("baseline"), "this")
+    task = functools.partial(make_task, dtype=torch.float32)
+    return train_unpruned(SETTINGS, SEEDS, task, finished, "baseline")
 
 
 def run(folder, make_task, baseline, method="minimum", made_from="this", log=None):
@@ -227,17 +226,18 @@ def test_a_cycle_killed_after_every_epoch_is_the_same_and_repeats_none(tmp_path,
     """Networks that stop at different epochs; weights, moving averages, stopping: all go on."""
     widths, side = NARROW[model]
     splits = [make_images(count, seed, side) for seed, count in enumerate((64, 40, 30))]
-    task = make_task_of(*splits, MODELS[model](widths, 10), 16, 1.0)
+    task = make_task_of(
+        *splits, toy_settings(model, widths, learning_rate=1.0, max_epochs=7, patience=1)
+    )
     seeds = [0, 1, 2]
     masks = [Masks.full(masked_widths(task.layers)) for _ in seeds]
     weights = [initial_weights(task.steps(), seed) for seed in seeds]
 
     def train(checkpoint=None, log=None):
+        told = [] if log is None else log
         return train_cycle(
-            task, 0, seeds, masks, weights, 7, 1,
-            after_epoch=lambda epoch: log is None or log.append(epoch.number),
-            checkpoint=checkpoint,
-        )  # fmt: skip
+            task, 0, seeds, masks, weights, lambda epoch: told.append(epoch.number), checkpoint
+        )
 
     whole, told = [], []
     expected = train(log=whole)
@@ -285,9 +285,16 @@ def test_two_processes_do_not_do_the_same_job(tmp_path, monkeypatch):
 
 
 def test_an_interrupted_baseline_goes_on_too(tmp_path, make_task, monkeypatch):
-    task = make_task(dtype=torch.float32)
+    def train(folder):
+        finished = FinishedCycles(tmp_path / folder, "this")
+        task = functools.partial(make_task, dtype=torch.float32)
+        try:
+            return train_unpruned(SETTINGS, SEEDS, task, finished, "baseline")[1]
+        finally:
+            finished.close()
+
+    expected = train("whole")
     monkeypatch.setattr("dropnet.pruning.resume.SECONDS_BETWEEN_CHECKPOINTS", 0.0)
-    _, expected = train_unpruned(SETTINGS, SEEDS, task, "baseline")
     save_cycles(tmp_path / "expected", [expected])
     original, saves = Checkpoint.save, []
 
@@ -298,14 +305,12 @@ def test_an_interrupted_baseline_goes_on_too(tmp_path, make_task, monkeypatch):
             raise Killed
 
     monkeypatch.setattr(Checkpoint, "save", save)
-    finished = FinishedCycles(tmp_path / "cycles", "this")
     with pytest.raises(Killed):
-        train_unpruned(SETTINGS, SEEDS, task, "baseline", finished)
-    _, got = train_unpruned(SETTINGS, SEEDS, task, "baseline", finished)
-    save_cycles(tmp_path / "got", [got])
+        train("cut")
+    save_cycles(tmp_path / "got", [train("cut")])
     assert (tmp_path / "got").read_bytes() == (tmp_path / "expected").read_bytes()
     assert [max(epochs) for epochs in saves] == [1, 2, 3]
-    assert train_unpruned(SETTINGS, SEEDS, task, "baseline", finished)[1].number == 0
+    assert train("cut").number == 0
     assert len(saves) == 3
 
 

@@ -18,7 +18,7 @@ from dropnet.files.csv_tables import read_table, write_table
 from dropnet.paper.claims import load
 from dropnet.paper.judging import READERS, VERDICTS, judge
 from dropnet.report.html import Picture, embedded, render
-from dropnet.tables.removable import COLUMNS
+from dropnet.tables.columns import REMOVABLE
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 NO_RUNS = pd.DataFrame(
@@ -50,7 +50,7 @@ def report(tmp_path):
     claims = tmp_path / "claims.csv"
     write_table(claims, judge(load(), NO_RUNS, {}, pd.read_csv(PAPER)))
     values = ["FC40-FC40", "minimum", 0.01, 3, 0.96, 0.5, False, 0.4, 0.6, 0.475, 0.955]
-    removable = pd.DataFrame([[*values, 1000, 0.5, 20000, 0.25]], columns=COLUMNS)
+    removable = pd.DataFrame([[*values, 1000, 0.5, 20000, 0.25]], columns=list(REMOVABLE))
     pictures = [
         Picture(
             "fig03", 'Figure 3 <script>alert("x")</script>', "FC40-FC40", "3 seeds", str(picture)

@@ -4,6 +4,7 @@ import ast
 import importlib.metadata
 import re
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ sys.path.insert(0, str(REPOSITORY / "envs"))
 import pin_environments  # noqa: E402
 
 LOCKS = ("requirements.lock", "benchmarks/requirements-keras.lock")
+HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 PIN = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>[A-Za-z0-9.]+)")
 
 
@@ -22,7 +24,7 @@ def canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def pins_of(lines: list[str]) -> dict[str, str]:
+def pins_of(lines: Collection[str]) -> dict[str, str]:
     """The versions in lines of the form name==version; anything else fails."""
     matches = {line: PIN.fullmatch(line) for line in lines}
     assert not [line for line, match in matches.items() if match is None]
@@ -30,10 +32,12 @@ def pins_of(lines: list[str]) -> dict[str, str]:
     return {canonical(match["name"]): match["version"] for match in matches.values()}
 
 
-def read_requirements(path: str) -> list[str]:
-    """The lines of a requirements file without comments."""
-    lines = (REPOSITORY / path).read_text(encoding="utf-8").splitlines()
-    return [bare for line in lines if (bare := line.partition("#")[0].strip())]
+def read_requirements(path: str) -> dict[str, list[str]]:
+    """The packages that a requirements file lists, each with the sums that it may have."""
+    text = (REPOSITORY / path).read_text(encoding="utf-8").replace("\\\n", "")
+    lines = [bare for line in text.splitlines() if (bare := line.partition("#")[0].strip())]
+    assert len({line.split()[0] for line in lines}) == len(lines), "a package is there twice"
+    return {package: sums for package, *sums in map(str.split, lines)}
 
 
 def read_conda(name: str) -> tuple[list[str], list[str]]:
@@ -58,12 +62,19 @@ def test_a_lock_pins_what_its_input_asks_for(lock: str) -> None:
     assert asked.items() <= pins_of(read_requirements(lock)).items()
 
 
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_knows_the_sums_of_every_package(lock: str) -> None:
+    for package, sums in read_requirements(lock).items():
+        assert sums, package
+        assert all(HASH.fullmatch(sum_) for sum_ in sums), package
+
+
 @pytest.mark.parametrize("path", [*LOCKS, *(lock.replace(".lock", ".in") for lock in LOCKS)])
 def test_a_list_names_no_address_path_or_option(path: str) -> None:
     text = (REPOSITORY / path).read_text(encoding="utf-8")
     assert "://" not in text
     assert not re.search(r"(^|[\s=])(~|\.{0,2})/", text), "a path"
-    assert not re.search(r"^\s*-", text, re.MULTILINE), "an option such as --index-url"
+    assert not re.search(r"^\s*-(?!-hash=)", text, re.MULTILINE), "an option such as --index-url"
     assert " @ " not in text
 
 

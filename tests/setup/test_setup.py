@@ -446,7 +446,7 @@ SET_UP = "envs/create_venv.sh .venv requirements.lock 7 3"
             ["publish", "SCALE=paper"],
             [
                 ".venv/bin/python workflow/scripts/publish_results.py --scale 'paper'",
-                ".venv/bin/python workflow/scripts/update_readme.py",
+                ".venv/bin/python workflow/scripts/update_pages.py",
             ],
         ),
     ],
@@ -468,7 +468,8 @@ def test_help_is_the_default_and_lists_every_target() -> None:
     result = make()
     assert (result.returncode, result.stdout) == (0, make("help").stdout)
     listed = " ".join(line.split()[0] for line in result.stdout.splitlines()[1:])
-    assert listed == "help figures report test bench scaling status lint checksum publish clean"
+    wanted = "help figures report test bench scaling status lint checksum publish pages clean"
+    assert listed == wanted
 
 
 def test_the_interpreter_reaches_the_setup_and_its_failure_stops_the_target(tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from dropnet.errors import UserError
 from dropnet.files.csv_tables import table_text, write_table
 from dropnet.tables.aggregate import (
-    ACCURACY_COLUMNS,
     combine,
     curve,
     mean_and_ci95,
@@ -24,7 +23,8 @@ from dropnet.tables.aggregate import (
     read_curve,
     read_runs,
 )
-from dropnet.tables.columns import COLUMNS
+from dropnet.tables.columns import CURVES
+from dropnet.tables.runs import RUNS
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,7 +51,7 @@ def run_row(method="minimum", seed=0, cycle=0, **changes):
     return row | changes
 
 
-def write(path, rows, columns=COLUMNS):
+def write(path, rows, columns=tuple(RUNS)):
     with path.open("w", newline="") as file:
         table = csv.DictWriter(file, columns, lineterminator="\n", extrasaction="ignore")
         table.writeheader()
@@ -60,7 +60,7 @@ def write(path, rows, columns=COLUMNS):
 
 
 def frame(rows):
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=list(RUNS))
 
 
 # ------------------------------------------------------------------------------- averages
@@ -257,10 +257,10 @@ def test_bad_cells_are_refused_by_file_line_and_column(tmp_path, change, message
 
 
 def test_missing_and_unknown_columns_are_refused(tmp_path):
-    path = write(tmp_path / "runs.csv", [run_row()], COLUMNS[:-1])
+    path = write(tmp_path / "runs.csv", [run_row()], list(RUNS)[:-1])
     with pytest.raises(UserError, match=r"runs.csv: column 'epochs' is missing"):
         read_runs([path])
-    path = write(tmp_path / "runs.csv", [run_row(epoch=1)], [*COLUMNS, "epoch"])
+    path = write(tmp_path / "runs.csv", [run_row(epoch=1)], [*RUNS, "epoch"])
     with pytest.raises(UserError, match=r"unknown column 'epoch' \(did you mean 'epochs'\?\)"):
         read_runs([path])
 
@@ -312,13 +312,13 @@ def test_combined_curves_are_sorted_by_figure_and_have_the_papers_columns():
     table = frame([run_row(cycle=cycle) for cycle in (0, 1)])
     made = [curve(table, name, "test_accuracy", ["minimum"]) for name in ("fig10", "fig03")]
     both = combine(made)
-    assert list(both.columns) == ACCURACY_COLUMNS
+    assert list(both.columns) == list(CURVES)
     assert both["figure"].tolist() == ["fig03", "fig03", "fig10", "fig10"]
     assert both["fraction_remaining"].tolist() == [1, 0.8, 1, 0.8]
     assert table_text(combine(made[::-1])) == table_text(both)
     with pytest.raises(UserError, match="'fig03' is given twice"):
         combine([made[1], made[1]])
-    assert table_text(combine([])) == ",".join(ACCURACY_COLUMNS) + "\n"
+    assert table_text(combine([])) == ",".join(CURVES) + "\n"
 
 
 def test_curves_are_read_back_as_written(tmp_path):
@@ -357,7 +357,7 @@ def test_scripts_from_runs_to_curves(tmp_path):
         assert run_script(*step).stderr == ""
     assert [row["method"] for row in csv.DictReader(io.StringIO(runs.read_text()))] == methods
     row = "f,FC5-FC5,MNIST,test,minimum (p=0.2),1.0,0.9,nan,1"
-    assert all_curves.read_text().splitlines() == [",".join(ACCURACY_COLUMNS), row]
+    assert all_curves.read_text().splitlines() == [",".join(CURVES), row]
 
 
 def test_scripts_refuse_in_one_line_and_leave_nothing(tmp_path):

@@ -13,7 +13,8 @@ from dropnet.networks.sizes import Size, size_of
 from dropnet.networks.steps import steps_of
 from dropnet.networks.weights import compact, initial_weights
 from dropnet.randomness import generator
-from dropnet.tables.removable import COLUMNS, MARGINS, largest_share, tabulate
+from dropnet.tables.columns import REMOVABLE
+from dropnet.tables.removable import MARGINS, largest_share, tabulate
 
 # --- sizes -------------------------------------------------------------------------------------
 
@@ -95,7 +96,7 @@ def table(seeds=5, noise=0.0):
 
 def test_the_table_names_the_smallest_network_within_each_margin():
     made = tabulate(*table(), ["minimum"])
-    assert list(made.columns) == list(COLUMNS)
+    assert list(made.columns) == list(REMOVABLE)
     made = made.set_index("margin")
     assert made["removed"].tolist() == [0.5, 0.5, 0.75]
     assert made["accuracy"].tolist() == pytest.approx([0.896, 0.896, 0.888])

@@ -21,6 +21,7 @@ from dropnet.training.engines import make_task
 from dropnet.training.train import train_cycle
 from helpers.images import make_images
 from helpers.interruptions import Dying, Killed
+from helpers.settings import toy_settings
 
 NOTHING = {
     **dict.fromkeys(("rotation", "right", "down", "shear"), 0.0),
@@ -171,9 +172,10 @@ def test_an_epochs_number_is_all_that_chance_depends_on():
 LAYERS = MODELS["Conv"]([4, 5], 10)
 
 
-def task_of(layers=LAYERS, splits=None, **options):
+def task_of(splits=None, dtype=torch.float32, device="cpu", **settings):
     splits = splits or [make_images(count, seed, 8) for seed, count in enumerate((37, 9, 12))]
-    return make_task(*splits, layers, 16, 0.1, **options)
+    settings = {"model": "Conv", "widths": [4, 5], "max_epochs": 4, "patience": 9} | settings
+    return make_task(*splits, toy_settings(**settings), dtype, device)
 
 
 def stack_of(task, seeds=(0,)):
@@ -229,11 +231,11 @@ def test_without_augmentation_nothing_is_drawn_or_copied(monkeypatch):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("compute", [torch.float32, torch.bfloat16])
-def test_augmented_images_lie_as_plain_ones_do(channels, compute):
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_augmented_images_lie_as_plain_ones_do(channels, precision):
     images = torch.randint(0, 256, (20, channels, 8, 8), dtype=torch.uint8)
     split = (images, torch.zeros(20, dtype=torch.uint8))
-    task = task_of(splits=[split] * 3, augmentation="affine", compute=compute)
+    task = task_of(splits=[split] * 3, augmentation="affine", precision=precision)
     for start, size in ((0, 16), (16, 4)):
         plain, _ = task.batch(start, None)
         augmented, onehot = task.batch(start, task.draw(1))
@@ -251,7 +253,7 @@ def test_every_tensor_of_an_augmented_step_is_on_the_device():
 
 def test_fully_connected_networks_are_not_augmented():
     with pytest.raises(UserError, match="augmentation: 'affine' is not allowed for fully conn"):
-        task_of(MODELS["FC"]([4], 10), augmentation="affine")
+        task_of(model="FC", widths=[4], augmentation="affine")
 
 
 def test_an_augmented_cycle_killed_after_every_epoch_is_the_same(tmp_path):
@@ -261,7 +263,7 @@ def test_an_augmented_cycle_killed_after_every_epoch_is_the_same(tmp_path):
     weights = [initial_weights(task.steps(), seed) for seed in seeds]
 
     def train(checkpoint=None):
-        return train_cycle(task, 0, seeds, masks, weights, 4, 9, checkpoint=checkpoint)
+        return train_cycle(task, 0, seeds, masks, weights, checkpoint=checkpoint)
 
     save_cycles(tmp_path / "expected", [train()])
     finished = FinishedCycles(tmp_path / "cycles", "this")
@@ -270,6 +272,6 @@ def test_an_augmented_cycle_killed_after_every_epoch_is_the_same(tmp_path):
             train(Dying(finished.checkpoint(0, masks), 1))
     save_cycles(tmp_path / "got", [train(finished.checkpoint(0, masks))])
     assert (tmp_path / "got").read_bytes() == (tmp_path / "expected").read_bytes()
-    plain = train_cycle(task_of(), 0, seeds, masks, weights, 4, 9)
+    plain = train_cycle(task_of(), 0, seeds, masks, weights)
     save_cycles(tmp_path / "plain", [plain])
     assert (tmp_path / "plain").read_bytes() != (tmp_path / "expected").read_bytes()

@@ -13,6 +13,7 @@ from dropnet.training.device import find_device
 from dropnet.training.engines import make_task
 from helpers import reference
 from helpers.images import make_images
+from helpers.settings import toy_settings
 
 SMALL = {
     "Conv": ([4, 5], 6),
@@ -23,11 +24,11 @@ SMALL = {
 }
 
 
-def small_task(model, **options):
+def small_task(model, dtype=torch.float32, device="cpu", **settings):
     """A task of a narrow network on few images."""
     widths, side = SMALL[model]
     splits = [make_images(count, seed, side) for seed, count in enumerate((37, 9, 12))]
-    return make_task(*splits, MODELS[model](widths, 10), 16, 0.1, **options), splits
+    return make_task(*splits, toy_settings(model, widths, **settings), dtype, device), splits
 
 
 def full_stack(task, seed=0):
@@ -144,7 +145,7 @@ def test_statistics_of_nodes_count_zeros_too(make_task):
 def test_bfloat16_computes_convolutions_only(model):
     """Weights, logits and sums stay float32; the loss is that of float32 to bfloat16's digits."""
     single, _ = small_task(model)
-    half, _ = small_task(model, compute=torch.bfloat16)
+    half, _ = small_task(model, precision="bfloat16")
     stacks = [full_stack(single), full_stack(half)]
     losses = [stack.evaluate(single.validation)[0][0] for stack in stacks]
     assert losses[1] == pytest.approx(losses[0], rel=0.03)
@@ -162,7 +163,7 @@ def test_activations_lie_channels_last(channels):
     """What the speed rests on; with one channel the strides do not follow from the order."""
     images = torch.randint(0, 256, (20, channels, 8, 8), dtype=torch.uint8)
     split = (images, torch.zeros(20, dtype=torch.uint8))
-    task = make_task(split, split, split, MODELS["Conv"]([4, 5], 10), 16, 0.1)
+    task = make_task(split, split, split, toy_settings("Conv", [4, 5]))
     first, *_ = full_stack(task).networks[0].operations
     out = first.forward(task.images(task.train, 0, 16))
     assert out.stride(1) == 1
@@ -174,9 +175,8 @@ def test_every_tensor_of_a_step_is_on_the_device(model):
     """On torch's `meta` device, which has no values, an operation between devices is an error."""
     if model == "FC":
         splits = [make_images(40, seed) for seed in range(3)]
-        layers = MODELS["FC"]([6, 5], 10)
         with pytest.raises(RuntimeError, match="meta"):  # blocks are cut by what the images hold
-            make_task(*splits, layers, 16, 0.1, device="meta").blocks  # noqa: B018
+            make_task(*splits, toy_settings(), device="meta").blocks  # noqa: B018
         return
     task, _ = small_task(model, device="meta")
     network = full_stack(task).networks[0]

@@ -1,5 +1,7 @@
 """The oracle's losses against brute force: one masked network of full size for each candidate."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 
 from dropnet.metrics import METRICS
 from dropnet.networks.masks import Masks
-from dropnet.networks.models import MODELS, masked_widths
+from dropnet.networks.models import masked_widths
 from dropnet.networks.steps import steps_of
 from dropnet.networks.weights import compact, initial_weights
 from dropnet.pruning.algorithm import drop_lowest
@@ -16,6 +18,7 @@ from dropnet.training import removal
 from dropnet.training.engines import make_task
 from helpers.images import make_images
 from helpers.reference import evaluate
+from helpers.settings import toy_settings
 
 NETWORKS = [
     ("FC", (6, 5), 6),
@@ -40,9 +43,9 @@ def trained_like(steps, seed):
 
 def task_of(model, widths, side, dtype, samples=70):
     images, labels = make_images(samples, side=side)
-    layers = MODELS[model](widths, 10)
     few = images[:8], labels[:8]
-    return make_task((images, labels), few, few, layers, 16, 0.1, dtype), images, labels
+    settings = toy_settings(model, widths)
+    return make_task((images, labels), few, few, settings, dtype), images, labels
 
 
 def brute_force(layers, weights, masks, images, labels):
@@ -117,7 +120,7 @@ def test_chunks_do_not_matter_and_bound_the_samples_at_once(monkeypatch):
 def test_a_lower_precision_of_training_is_not_that_of_the_losses():
     task, images, labels = task_of("Conv", (4, 5), 8, torch.float32)
     few = images[:8], labels[:8]
-    half = make_task((images, labels), few, few, task.layers, 16, 0.1, compute=torch.bfloat16)
+    half = make_task((images, labels), few, few, replace(task.settings, precision="bfloat16"))
     masks, weights = Masks.full([4, 5]), trained_like(task.steps(), 2)
     for ours, theirs in zip(
         removal.losses_without_each(half, weights, masks),

@@ -17,6 +17,7 @@ from dropnet.training.fully_connected import BLOCK
 from dropnet.training.train import train_cycle
 from helpers import reference
 from helpers.images import make_images
+from helpers.settings import toy_settings
 
 
 def assert_close(got, expected, tolerance=1e-9):
@@ -38,7 +39,7 @@ def test_an_epoch_is_plain_sgd(splits, make_task, make_network, widths, batch_si
     """Two epochs, blocks and partial last batch included, give the plain loop's numbers."""
     layers = fully_connected(widths, 10)
     weights, masks, _ = make_network(layers, seed=3)
-    stack = make_task(layers, batch_size=batch_size).stack([weights], [masks])
+    stack = make_task(widths, batch_size=batch_size).stack([weights], [masks])
     check_epochs(stack, splits, layers, weights, masks, batch_size)
     assert 2 * BLOCK * 16 < 331  # more than one block, or the test would not see their seam
 
@@ -71,11 +72,12 @@ def test_compacted_networks_train_and_evaluate_like_masked_ones(
     splits, make_task, make_network, model, data, seed, keep
 ):
     """Promise 5, for random masks of every model, empty layers included."""
-    layers = small(model, data.draw)
+    widths = small_widths(model, data.draw)
+    layers = MODELS[model](widths, 10)
     shape = splits_for(splits, model)[0][0].shape[1:]
     train, validation, test = splits_for(splits, model)
     weights, masks, steps = make_network(layers, seed, keep, image_shape=tuple(shape))
-    task = make_task_of(train, validation, test, layers, 16, 0.1, torch.float64)
+    task = make_task_of(train, validation, test, toy_settings(model, widths), torch.float64)
     stack = task.stack([compact(weights, steps)], [masks])
     (loss,), _ = stack.evaluate(task.validation)
     assert loss == pytest.approx(reference.evaluate(layers, weights, masks, *validation)[0])
@@ -91,8 +93,8 @@ def test_compacted_networks_train_and_evaluate_like_masked_ones(
         torch.testing.assert_close(score, means[masks.kept(layer)], rtol=1e-7, atol=1e-9)
 
 
-def small(model, draw):
-    """A model with narrow layers."""
+def small_widths(model, draw):
+    """Narrow layers for a model."""
     width = st.integers(1, 5)
     widths = {
         "FC": lambda: draw(st.lists(width, min_size=1, max_size=3)),
@@ -102,7 +104,7 @@ def small(model, draw):
         "VGG19": lambda: draw(st.lists(width, min_size=5, max_size=5)),
         "VGG19FC1024": lambda: draw(st.lists(width, min_size=5, max_size=5)),
     }[model]()
-    return MODELS[model]([widths[0], *widths] if model == "ResNet18" else widths, 10)
+    return [widths[0], *widths] if model == "ResNet18" else widths
 
 
 def splits_for(splits, model):
@@ -194,19 +196,19 @@ def test_initial_weights_fill_their_bounds_and_depend_on_the_seed_alone():
     assert not torch.equal(kernel, initial_weights(steps, 8)["dense1.kernel"])
 
 
-def cycle_of(task, networks, max_epochs, patience, **options):
+def cycle_of(task, networks):
     """Train networks given as (weights, masks, steps) for one cycle."""
     seeds = list(range(len(networks)))
     masks = [m for _, m, _ in networks]
     compacted = [compact(w, s) for w, _, s in networks]
-    return train_cycle(task, 3, seeds, masks, compacted, max_epochs, patience, **options)
+    return train_cycle(task, 3, seeds, masks, compacted)
 
 
 def test_a_cycle_records_what_the_protocol_says(splits, make_task, make_network):
     """Early stopping, last weights, running means: all as the plain loop does them."""
     layers = fully_connected([6, 5], 10)
     networks = [make_network(layers, seed, keep) for seed, keep in [(1, 1), (2, 0.6), (3, 0.3)]]
-    cycle = cycle_of(make_task(learning_rate=1.5), networks, max_epochs=12, patience=1)
+    cycle = cycle_of(make_task(learning_rate=1.5, max_epochs=12, patience=1), networks)
     epochs = []
     for network, (weights, masks, steps) in zip(cycle.networks, networks, strict=True):
         stopping = EarlyStopping(1)
@@ -240,11 +242,12 @@ def test_a_diverged_network_is_recorded_and_leaves_the_others_alone(make_task, m
     broken, masks, steps = make_network(layers, 1)
     broken = {name: weight * 1e200 for name, weight in broken.items()}
     healthy = make_network(layers, 2, 0.7)
-    cycle = cycle_of(make_task(), [(broken, masks, steps), healthy], max_epochs=3, patience=5)
+    task = make_task(max_epochs=3, patience=5)
+    cycle = cycle_of(task, [(broken, masks, steps), healthy])
     assert cycle.networks[0].results.diverged
     assert cycle.networks[0].results.epochs == 1
     assert 0 <= cycle.networks[0].results.test_accuracy <= 1
-    alone = cycle_of(make_task(), [healthy], max_epochs=3, patience=5)
+    alone = cycle_of(task, [healthy])
     assert not cycle.networks[1].results.diverged
     assert_close(cycle.networks[1].weights, alone.networks[0].weights)
     assert cycle.networks[1].results.test_accuracy == alone.networks[0].results.test_accuracy
@@ -254,7 +257,7 @@ def test_a_network_pruned_to_nothing_learns_the_classes_shares(splits, make_task
     layers = fully_connected([4, 4], 10)
     network = make_network(layers, 1, keep=0)
     assert network[1].remaining == (0, 0)
-    cycle = cycle_of(make_task(layers), [network], max_epochs=30, patience=30)
+    cycle = cycle_of(make_task([4, 4], max_epochs=30, patience=30), [network])
     shares = torch.bincount(splits[2][1].long(), minlength=10) / len(splits[2][1])
     assert cycle.networks[0].results.test_accuracy == pytest.approx(
         float(shares[cycle.networks[0].weights["dense3.bias"].argmax()])

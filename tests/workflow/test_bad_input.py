@@ -14,7 +14,7 @@ import yaml
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
-from dropnet.config import plan as configuration
+from dropnet.config import check as checking
 from dropnet.data.dataset import from_arrays
 from dropnet.data.formats import FORMATS
 from dropnet.data.prepare import prepare
@@ -239,13 +239,13 @@ def test_broken_configurations_are_refused_in_one_line(tmp_path, monkeypatch, br
     config, _ = broken
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError) as error:
-        configuration.check(config)
+        checking.check(config)
     assert one_line(error).startswith("config: ")
     assert list(tmp_path.iterdir()) == []
 
 
 def spoilt_texts():
-    """The shipped file with a piece of text put in, or cut off, that makes it no configuration."""
+    """The shipped file with a piece of text put in, or cut off, that makes it no checking."""
     text = (ROOT / "config.yaml").read_bytes()
     lines = text.splitlines(keepends=True)
     bad = [
@@ -264,7 +264,7 @@ def test_a_spoilt_configuration_file_is_refused_in_one_line(tmp_path, text):
     file = tmp_path / "config.yaml"
     file.write_bytes(text)
     with pytest.raises(UserError) as error:
-        configuration.load(file)
+        checking.load(file)
     assert one_line(error).startswith(("config: ", f"{file}: "))
     assert list(tmp_path.iterdir()) == [file]
 
@@ -300,13 +300,13 @@ def bomb_of_aliases(key):
 def test_what_yaml_admits_or_stumbles_over_is_refused(tmp_path, text, words):
     (tmp_path / "config.yaml").write_text(text)
     with pytest.raises(UserError) as error:
-        configuration.load(tmp_path / "config.yaml")
+        checking.load(tmp_path / "config.yaml")
     assert words in one_line(error)
 
 
 def test_a_folder_is_no_configuration(tmp_path):
     with pytest.raises(UserError, match="not a file"):
-        configuration.load(tmp_path)
+        checking.load(tmp_path)
 
 
 def test_aliases_are_fine_otherwise(tmp_path):
@@ -314,7 +314,7 @@ def test_aliases_are_fine_otherwise(tmp_path):
     text = text.replace("widths: [40, 40]", "widths: &w [40, 40]", 1)
     assert "&w" in text
     (tmp_path / "config.yaml").write_text(text.replace("widths: [40, 40]", "widths: *w"))
-    assert configuration.load(tmp_path / "config.yaml") == SHIPPED
+    assert checking.load(tmp_path / "config.yaml") == SHIPPED
 
 
 @settings(HUNDREDS, max_examples=5)

@@ -1,35 +1,29 @@
 # From tables and figures to the report.
-#   needs  results/{scale}/claims.csv, removable.csv (claims.smk), figures/{scale} (plot.smk), and
-#          the provenance of the training jobs (train.smk)
-#   makes  figures/{scale}/removable.png and .svg: how much can go
-#          results/{scale}/report.html: all of it in one file, to look at
+#   needs  results/{scale}/claims.csv (claims.smk), removable.csv (tables.smk), figures/{scale}
+#          (figures.smk), and the provenance of the training jobs (train.smk)
+#   makes  results/{scale}/report.html: all of it in one file, to look at
 
 
-rule plot_removable:
-    input:
-        script=script_of("plot_removable"),
-        code=code_of("plot_removable"),
-        removable="results/{scale}/removable.csv",
-    output:
-        png=report(
-            "figures/{scale}/removable.png",
-            caption="../report/removable.rst",
-            category="How much can go",
-            labels={"scale": "{scale}", "shows": "share removed within 1 point"},
-        ),
-        svg="figures/{scale}/removable.svg",
-    log:
-        "results/{scale}/logs/plot_removable.txt",
-    conda:
-        "../../envs/plot.yaml"
-    threads: 1
-    params:
-        note=lambda w: scale_note(w.scale),
-    message:
-        "Draw how much can go (scale {wildcards.scale})"
-    shell:
-        "python {input.script:q} --removable {input.removable:q} --note {params.note:q}"
-        " --png {output.png:q} --svg {output.svg:q} 2> {log:q}"
+def pictures(scale):
+    """What the report says of each figure (the fields of dropnet.report.html.Picture)."""
+    return [
+        {
+            "name": name,
+            "title": figure.title,
+            "experiment": figure.experiment,
+            "reductions": plan.at(scale).reductions(figure.experiment),
+            "file": f"figures/{scale}/{name}.png",
+        }
+        for name, figure in plan.at(scale).figures.items()
+    ]
+
+
+def provenance_of_all(scale):
+    """The provenance of every training job at a scale."""
+    return [
+        f"results/{scale}/{job.folder}/provenance_seeds{job.seeds}.json"
+        for job in plan.at(scale).jobs()
+    ]
 
 
 rule make_report:
@@ -42,7 +36,9 @@ rule make_report:
         removable="results/{scale}/removable.csv",
         overview="figures/{scale}/removable.png",
         figures=lambda w: expand(
-            "figures/{scale}/{figure}.png", scale=w.scale, figure=all_figures(w.scale)
+            "figures/{scale}/{figure}.png",
+            scale=w.scale,
+            figure=plan.at(w.scale).figures,
         ),
         provenance=lambda w: provenance_of_all(w.scale),
     output:
@@ -53,7 +49,7 @@ rule make_report:
         "../../envs/plot.yaml"
     threads: 1
     params:
-        note=lambda w: configuration.note(config, w.scale),
+        note=lambda w: plan.at(w.scale).note,
         pictures=lambda w: json.dumps(pictures(w.scale)),
     message:
         "Write the report (scale {wildcards.scale})"

@@ -8,12 +8,58 @@
 # goes on after its last finished cycle, or epoch of a long cycle; it keeps them in
 # cycles_seeds{seeds}/.
 
+from dropnet.networks.models import engine_of, layers_of
+from dropnet.tables.runs import BASELINE
+
+
+@cache
+def blocks_of_seeds(scale, experiment):
+    """The blocks of seeds of each job of an experiment, by the job's folder."""
+    blocks = {}
+    for job in plan.at(scale).jobs(experiment):
+        blocks.setdefault(job.folder.name, []).append(job.seeds)
+    return blocks
+
+
+def settings_of(wildcards):
+    """All that decides the numbers of a job, but for its seeds and its metric.
+
+    Wildcards that fit none of the jobs, as in a path that somebody made up, are refused.
+    """
+    folder = getattr(wildcards, "method", BASELINE)
+    if hasattr(wildcards, "metric"):
+        folder = f"{wildcards.metric}_random_init"
+    scale, experiment, seeds = wildcards.scale, wildcards.experiment, wildcards.seeds
+    if seeds not in blocks_of_seeds(scale, experiment).get(folder, []):
+        raise WorkflowError(
+            f"{experiment} has no job of {folder} with seeds {seeds} at scale {scale}; allowed:"
+            " its methods and blocks of seeds in config.yaml"
+        )
+    return plan.at(scale).settings(experiment, plan.methods.get(folder))
+
+
+def engine_module(wildcards):
+    """The module that trains the networks of an experiment."""
+    return engine_of(layers_of(settings_of(wildcards)))
+
+
+def dataset_file(wildcards):
+    """The images that a job trains on."""
+    return f"results/data/{settings_of(wildcards).dataset}.safetensors"
+
+
+def split_file(wildcards):
+    """Which of them are for training, and which for validation."""
+    settings = settings_of(wildcards)
+    images = "all" if settings.train_images is None else settings.train_images
+    return f"results/data/{settings.dataset}_split_{images}.safetensors"
+
 
 rule train_baseline:
     input:
         script=script_of("train_baseline"),
         code=lambda w: code_of("train_baseline", engine_module(w)),
-        dataset=lambda w: f"results/data/{experiment_settings(w).dataset}.safetensors",
+        dataset=dataset_file,
         split=split_file,
     output:
         runs="results/{scale}/{experiment}/baseline/runs_seeds{seeds}.csv",
@@ -26,7 +72,7 @@ rule train_baseline:
         "../../envs/train.yaml"
     threads: 1
     params:
-        settings=lambda w: experiment_settings(w).to_json(),
+        settings=lambda w: settings_of(w).to_json(),
         # where it is trained makes nothing stale: no comparison of a parameter that asks for `output`
         device=lambda w, output: config["device"],
         # not an output: Snakemake removes the outputs of an interrupted job
@@ -47,9 +93,9 @@ rule prune_network:
         code=lambda w: code_of(
             "prune_network",
             engine_module(w),
-            METRICS[METHODS[w.method].metric].module,
+            METRICS[plan.methods[w.method].metric].module,
         ),
-        dataset=lambda w: f"results/data/{experiment_settings(w).dataset}.safetensors",
+        dataset=dataset_file,
         split=split_file,
         initial="results/{scale}/{experiment}/baseline/initial_seeds{seeds}.safetensors",
         unpruned="results/{scale}/{experiment}/baseline/networks_seeds{seeds}.safetensors",
@@ -63,8 +109,9 @@ rule prune_network:
         "../../envs/train.yaml"
     threads: 1
     params:
-        settings=lambda w: experiment_settings(w).to_json(),
-        method=lambda w: METHODS[w.method].name,
+        settings=lambda w: settings_of(w).to_json(),
+        method=lambda w: plan.methods[w.method].name,
+        metric=lambda w: plan.methods[w.method].metric,
         device=lambda w, output: config["device"],
         # not an output: Snakemake removes the outputs of an interrupted job
         finished="results/{scale}/{experiment}/{method}/cycles_seeds{seeds}",
@@ -72,7 +119,7 @@ rule prune_network:
         "Prune {wildcards.experiment} by {wildcards.method} (scale {wildcards.scale}, seeds {wildcards.seeds})"
     shell:
         "python {input.script:q} --settings {params.settings:q} --method {params.method:q}"
-        " --device {params.device:q}"
+        " --metric {params.metric:q} --device {params.device:q}"
         " --dataset {input.dataset:q} --split {input.split:q}"
         " --initial {input.initial:q} --unpruned {input.unpruned:q} --finished {params.finished:q}"
         " --runs {output.runs:q} --networks {output.networks:q}"
@@ -83,7 +130,7 @@ rule train_random_init:
     input:
         script=script_of("train_random_init"),
         code=lambda w: code_of("train_random_init", engine_module(w)),
-        dataset=lambda w: f"results/data/{experiment_settings(w).dataset}.safetensors",
+        dataset=dataset_file,
         split=split_file,
         pruned="results/{scale}/{experiment}/{metric}/networks_seeds{seeds}.safetensors",
     output:
@@ -96,7 +143,7 @@ rule train_random_init:
         "../../envs/train.yaml"
     threads: 1
     params:
-        settings=lambda w: experiment_settings(w).to_json(),
+        settings=lambda w: settings_of(w).to_json(),
         method=lambda w: f"{w.metric} (random_init)",
         device=lambda w, output: config["device"],
         # not an output: Snakemake removes the outputs of an interrupted job

@@ -6,7 +6,7 @@ import json
 from dropnet.errors import exit_on_user_error
 from dropnet.files.csv_tables import write_table
 from dropnet.paper.claims import load
-from dropnet.paper.comparison import paper_curves
+from dropnet.paper.curves import paper_curves
 from dropnet.paper.judging import Drawn, judge
 from dropnet.tables.aggregate import read_runs
 

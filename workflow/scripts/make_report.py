@@ -8,7 +8,7 @@ from dropnet.files.artifacts import write_text
 from dropnet.files.csv_tables import read_table
 from dropnet.paper import judging
 from dropnet.report.html import Picture, render
-from dropnet.tables import removable
+from dropnet.tables.columns import REMOVABLE
 
 
 def main() -> None:
@@ -29,7 +29,7 @@ def main() -> None:
         args.scale,
         args.note,
         read_table(args.claims, judging.READERS),
-        read_table(args.removable, removable.READERS),
+        read_table(args.removable, REMOVABLE),
         [Picture(**fields) for fields in args.pictures],
         args.overview,
         args.provenance,

@@ -4,7 +4,7 @@ import argparse
 
 from dropnet.errors import exit_on_user_error
 from dropnet.figures import curves, page
-from dropnet.paper.comparison import paper_curves
+from dropnet.paper.curves import paper_curves
 from dropnet.tables.aggregate import read_curve
 
 

@@ -5,7 +5,8 @@ import argparse
 from dropnet.errors import exit_on_user_error
 from dropnet.figures import page, removable
 from dropnet.files.csv_tables import read_table
-from dropnet.tables.removable import READERS, SHOWN
+from dropnet.tables.columns import REMOVABLE
+from dropnet.tables.removable import SHOWN
 
 
 def main() -> None:
@@ -16,7 +17,7 @@ def main() -> None:
     parser.add_argument("--png", required=True)
     parser.add_argument("--svg", required=True)
     args = parser.parse_args()
-    figure = removable.plot(read_table(args.removable, READERS), SHOWN, args.note)
+    figure = removable.plot(read_table(args.removable, REMOVABLE), SHOWN, args.note)
     page.save(figure, args.png, args.svg)
 
 

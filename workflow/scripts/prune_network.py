@@ -1,6 +1,5 @@
 """Prune the networks of some seeds iteratively with one method (Algorithm 1)."""
 
-from dropnet.config.methods import parse
 from dropnet.errors import exit_on_user_error
 from dropnet.metrics import METRICS
 from dropnet.networks.cycle_files import load_initial_weights, load_unpruned
@@ -13,8 +12,9 @@ def main() -> None:
     """Prune, and write the networks of all cycles, the table and the provenance."""
     parser = arguments(__doc__, ["initial", "unpruned"])
     parser.add_argument("--method", required=True, help="as the tables name it")
+    parser.add_argument("--metric", required=True, choices=METRICS, help="that decides what goes")
     args = parser.parse_args()
-    metric = METRICS[parse(args.method).metric]
+    metric = METRICS[args.metric]
 
     unpruned = load_unpruned(args.unpruned, masked_widths(layers_of(args.settings)))
     seeds = [network.seed for network in unpruned.networks]

@@ -2,9 +2,10 @@
 
 import argparse
 
-from dropnet.config import plan as config
+from dropnet.config.check import load
+from dropnet.config.plan import Plan
 from dropnet.errors import exit_on_user_error
-from dropnet.publish.publishing import publish
+from dropnet.publish.snapshot import publish
 
 
 def main() -> None:
@@ -18,11 +19,11 @@ def main() -> None:
         help="publish results of several commits or of uncommitted code too; this is recorded",
     )
     args = parser.parse_args()
-    done = publish(config.load(args.config), args.scale, allow_dirty=args.allow_dirty)
+    done = publish(Plan(load(args.config)), args.scale, allow_dirty=args.allow_dirty)
     if done.left_out:
         print(f"left out, not complete: {', '.join(done.left_out)}")
     folder = done.files[0].parent
-    print(f"{len(done.files)} files in {folder}; update_readme.py brings README.md up to date")
+    print(f"{len(done.files)} files in {folder}; make pages brings the pages up to date")
 
 
 if __name__ == "__main__":

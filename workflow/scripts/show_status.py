@@ -1,10 +1,22 @@
 """Show how far a scale's training is: cycles finished of each job, and what it does now."""
 
 import argparse
+from pathlib import Path
 
-from dropnet.config.plan import load
+from dropnet.config.check import load
+from dropnet.config.plan import Job, Plan, ScalePlan
 from dropnet.errors import UserError, exit_on_user_error, nearest
-from dropnet.pruning import status
+from dropnet.pruning.schedule import fractions_trained
+from dropnet.pruning.status import Status, status_of
+
+
+def look(plan: ScalePlan, job: Job) -> Status:
+    """Look how far a job is."""
+    settings = plan.settings(job.experiment, job.method)
+    metric = job.method.metric if job.method else None
+    random_init = job.method is not None and job.method.random_init
+    cycles = len(fractions_trained(settings, metric, random_init))
+    return status_of(Path("results", plan.scale, job.folder), job.seeds, cycles)
 
 
 def main() -> None:
@@ -20,14 +32,16 @@ def main() -> None:
         hint = nearest(scale, config["scales"])
         raise UserError(f"--scale: {scale!r} is not a scale{hint}; allowed: {allowed}")
 
-    jobs = list(status.jobs(config, scale))
-    width = max((len(job.name) for job in jobs), default=0)
-    for job in jobs:
-        bar = "#" * round(20 * job.finished / job.cycles)
-        doing = "done" if job.complete else job.last_line.partition(": ")[2] or "waiting"
-        print(f"{job.name:{width}}  [{bar:<20}] {job.finished:>3}/{job.cycles:<3} {doing}")
-    done = sum(job.complete for job in jobs)
-    finished, cycles = sum(job.finished for job in jobs), sum(job.cycles for job in jobs)
+    plan = Plan(config).at(scale)
+    found = {f"{job.experiment} {job.name} {job.seeds}": look(plan, job) for job in plan.jobs()}
+    width = max(map(len, found), default=0)
+    for name, status in found.items():
+        bar = "#" * round(20 * status.finished / status.cycles)
+        doing = "done" if status.complete else status.last_line.partition(": ")[2] or "waiting"
+        print(f"{name:{width}}  [{bar:<20}] {status.finished:>3}/{status.cycles:<3} {doing}")
+    jobs = found.values()
+    done = sum(status.complete for status in jobs)
+    finished, cycles = sum(s.finished for s in jobs), sum(s.cycles for s in jobs)
     print(f"scale {scale}: {done} of {len(jobs)} training jobs, {finished} of {cycles} cycles done")
 
 

@@ -8,7 +8,8 @@ import pandas as pd
 from dropnet.errors import exit_on_user_error
 from dropnet.files.csv_tables import read_table, write_table
 from dropnet.tables.aggregate import read_runs
-from dropnet.tables.removable import SIZE_READERS, tabulate
+from dropnet.tables.columns import SIZES
+from dropnet.tables.removable import tabulate
 
 
 def main() -> None:
@@ -22,7 +23,7 @@ def main() -> None:
     parser.add_argument("--output", required=True)
     args = parser.parse_args()
     runs = read_runs([args.runs], args.methods)
-    sizes = pd.concat([read_table(path, SIZE_READERS) for path in args.sizes], ignore_index=True)
+    sizes = pd.concat([read_table(path, SIZES) for path in args.sizes], ignore_index=True)
     tables = [
         tabulate(runs[runs["experiment"] == name], sizes, methods)
         for name, methods in args.methods.items()

@@ -15,7 +15,7 @@ def main() -> None:
     seeds = list(range(first, last + 1))
 
     job = TrainingJob(__file__, args, seeds=seeds)
-    initial, cycle = train_unpruned(args.settings, seeds, job.task(), job.name, job.finished)
+    initial, cycle = train_unpruned(args.settings, seeds, job.task, job.finished, job.name)
 
     save_initial_weights(args.initial, seeds, initial)
     job.write([cycle])

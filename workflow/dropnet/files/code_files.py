@@ -1,12 +1,11 @@
 """Which code a script depends on, so that an edit reruns exactly the jobs that it makes stale."""
 
 from collections.abc import Iterable
-from hashlib import sha256
+from hashlib import file_digest
 from modulefinder import ModuleFinder
 from pathlib import Path
 
 WORKFLOW = Path(__file__).resolve().parents[2]
-PAPER_CURVES = WORKFLOW / "reference" / "paper_curves.csv"
 #: Modules that tell of a job and cannot change a number; an edit of one reruns nothing.
 REPORTING = ("progress.py", "provenance.py")
 
@@ -24,7 +23,8 @@ def code_of(script: str | Path, modules: Iterable[str] = ()) -> list[Path]:
     finder.run_script(str(script))
     for module in modules:
         finder.import_hook(module)
-    files = {Path(module.__file__) for module in finder.modules.values() if module.__file__}
+    loaded = (getattr(module, "__file__", None) for module in finder.modules.values())
+    files = {Path(file) for file in loaded if file}
     own = Path(script).resolve()
     return sorted(f for f in files if f.resolve() != own and f.name not in REPORTING)
 
@@ -37,8 +37,5 @@ def code_sums(script: str | Path, modules: Iterable[str] = ()) -> dict[str, str]
 
 def checksum(path: str | Path) -> str:
     """Return the SHA-256 of a file's content, in hexadecimal."""
-    digest = sha256()
     with Path(path).open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return file_digest(file, "sha256").hexdigest()

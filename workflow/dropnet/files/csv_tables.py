@@ -6,7 +6,7 @@ form; lines end in a line feed, so that a table that was cut off can be told.
 
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,48 +14,9 @@ import pandas as pd
 
 from dropnet.errors import UserError, nearest
 from dropnet.files.artifacts import write_text
+from dropnet.files.csv_rows import Reader
 
 DIGITS = 6  # decimals of a curve's numbers; 1e-6 is far below one test image in 10,000
-
-
-def _unless(refused: Callable[[Any], bool], convert: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Return a function that converts a cell, and raises ValueError for what is refused."""
-
-    def read(cell: str) -> Any:
-        value = convert(cell)
-        if refused(value):
-            raise ValueError
-        return value
-
-    return read
-
-
-_text = _unless(lambda words: not words, str)
-_count = _unless(lambda number: number < 0, int)
-_fraction = _unless(lambda number: not 0 <= number <= 1, float)  # also refuses nan
-_non_negative = _unless(lambda number: number < 0, float)
-
-
-def _widths(cell: str) -> str:
-    for width in cell.split("|"):
-        _count(width)
-    return cell
-
-
-def _truth(cell: str) -> bool:
-    return {"True": True, "False": False}[cell]
-
-
-Reader = tuple[Callable[[str], Any], str]
-TEXT: Reader = (_text, "a name")
-COUNT: Reader = (_count, "a whole number of 0 or more")
-FRACTION: Reader = (_fraction, "a number from 0 to 1")
-LOSS: Reader = (float, "a number, nan or inf")
-NUMBER: Reader = (float, "a number, or nan")
-MARGIN: Reader = (_non_negative, "a number of 0 or more, or nan")
-WIDTHS: Reader = (_widths, "whole numbers joined by |")
-WORDS: Reader = (str, "words, or nothing")
-TRUTH: Reader = (_truth, "True or False")
 
 
 def read_table(path: str | Path, readers: Mapping[str, Reader]) -> pd.DataFrame:

@@ -24,7 +24,7 @@ def size_of(steps: Sequence[Step], height: int, width: int) -> Size:
     """Count a network's parameters and multiply-adds.
 
     Args:
-        steps: of the network under its masks (`structure.steps_of`).
+        steps: of the network under its masks (`steps.steps_of`).
         height: of the images.
         width: likewise.
     """

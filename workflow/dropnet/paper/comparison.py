@@ -1,34 +1,12 @@
 """Our curves beside the paper's, point by point."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from dropnet.errors import UserError
-from dropnet.files.code_files import PAPER_CURVES, checksum
-
-PAPER_SHA256 = "e8fece48c89b790818a06a2ce59c3588db8622c81eea2a8efbbced4ab59b3cdd"
 KEYS = ["split", "method", "place"]
 COLUMNS = ["figure", "method", "ours", "paper", "points", "mean", "largest", "at"]
-
-
-def paper_curves(path: str | Path = PAPER_CURVES) -> pd.DataFrame:
-    """Read the paper's curves.
-
-    Raises:
-        UserError: if the file is not the one that came with this project.
-    """
-    try:
-        if checksum(path) == PAPER_SHA256:
-            return pd.read_csv(path)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; git checkout brings it back") from None
-    raise UserError(
-        f"{path}: damaged or changed; git checkout brings it back (whoever corrects it puts the new"
-        " SHA-256 into comparison.py)"
-    )
 
 
 def beside_paper(
@@ -50,12 +28,12 @@ def beside_paper(
     rows = []
     ours = curves[curves["split"] == "test"]
     for (figure, experiment), of_figure in ours.groupby(["figure", "experiment"], sort=False):
-        theirs = _counterpart(figure, experiment, paper, settings)
+        theirs = _counterpart(str(figure), str(experiment), paper, settings)
         joined = _placed(of_figure).merge(_placed(theirs), on=KEYS, suffixes=("", "_paper"))
         for method, points in joined.groupby("method", sort=False):
             difference = points["accuracy"] - points["accuracy_paper"]
-            farthest = difference.abs().idxmax()
-            first = points.loc[points["fraction_remaining"].idxmax()]
+            farthest = difference.abs().argmax()
+            first = points.iloc[points["fraction_remaining"].argmax()]
             rows.append(
                 {
                     "figure": figure,
@@ -64,8 +42,8 @@ def beside_paper(
                     "paper": first["accuracy_paper"],
                     "points": len(points),
                     "mean": difference.mean(),
-                    "largest": difference[farthest],
-                    "at": points.loc[farthest, "fraction_remaining"],
+                    "largest": difference.iloc[farthest],
+                    "at": points["fraction_remaining"].iloc[farthest],
                 }
             )
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -108,7 +86,8 @@ def _counterpart(
         return paper[paper["figure"] == figure]
     same = [name for name in settings if _network(settings[name]) == _network(settings[experiment])]
     of_network = paper[paper["experiment"].isin(same) & (paper["split"] == "test")]
-    return of_network[of_network["figure"] == of_network["figure"].min()]
+    first: str = of_network["figure"].min()
+    return of_network[of_network["figure"] == first]
 
 
 def _network(settings: Mapping[str, Any]) -> tuple[Any, ...]:

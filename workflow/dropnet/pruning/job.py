@@ -16,7 +16,7 @@ from dropnet.networks.cycle_files import save_cycles
 from dropnet.networks.models import engine_of, layers_of
 from dropnet.pruning.resume import FinishedCycles
 from dropnet.settings import Settings
-from dropnet.tables.columns import BASELINE, write_runs
+from dropnet.tables.runs import BASELINE, write_runs
 from dropnet.training.data import load_task
 from dropnet.training.device import find_device, name_of
 from dropnet.training.task import BaseTask
@@ -86,7 +86,8 @@ class TrainingJob:
 
     @property
     def _method(self) -> str:
-        return self._about.get("method", BASELINE)
+        method: str = self._about.get("method", BASELINE)
+        return method
 
     def write(self, cycles: Sequence[Cycle]) -> None:
         """Write the networks of all cycles, the provenance and, last, the table."""

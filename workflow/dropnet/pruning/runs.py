@@ -8,12 +8,11 @@ from collections.abc import Callable, Sequence
 
 from dropnet.metrics import Metric
 from dropnet.networks.cycle import Cycle, Weights
-from dropnet.networks.models import layers_of, masked_widths
 from dropnet.networks.weights import initial_weights
 from dropnet.pruning.algorithm import prune_iteratively
 from dropnet.pruning.progress import Progress
 from dropnet.pruning.resume import FinishedCycles
-from dropnet.pruning.schedule import remaining_counts
+from dropnet.pruning.schedule import fractions_remaining
 from dropnet.pruning.trainer import Trainer
 from dropnet.settings import Settings
 from dropnet.training.task import BaseTask
@@ -40,15 +39,9 @@ def prune(
         name: of the run, for its log.
     """
     seeds = [network.seed for network in unpruned.networks]
-    counts = remaining_counts(
-        masked_widths(layers_of(settings)),
-        settings.prune_fraction,
-        settings.stop_fraction,
-        metric.per_layer,
-    )
-    fractions = [count / counts[0] for count in counts[1:]]
+    fractions = fractions_remaining(settings, metric.per_layer)[1:]
     with Progress(name, fractions, settings.max_epochs) as progress:
-        trainer = Trainer(settings, seeds, task, finished, progress)
+        trainer = Trainer(seeds, task, finished, progress)
         return list(
             prune_iteratively(
                 trainer.unpruned(unpruned, metric),
@@ -83,7 +76,7 @@ def retrain(
     seeds = [network.seed for network in pruned[0].networks]
     fractions = [cycle.fraction_remaining for cycle in pruned]
     with Progress(name, fractions, settings.max_epochs) as progress:
-        trainer = Trainer(settings, seeds, task, finished, progress)
+        trainer = Trainer(seeds, task, finished, progress)
 
         def fresh() -> list[Weights]:
             return [initial_weights(trainer.task.steps(), seed, "random_init") for seed in seeds]

@@ -2,6 +2,10 @@
 
 from collections.abc import Sequence
 
+from dropnet.metrics import METRICS
+from dropnet.networks.models import layers_of, masked_widths
+from dropnet.settings import Settings
+
 
 def count_dropped(remaining: int, prune_fraction: float) -> int:
     """Number of nodes dropped of `remaining` ones: max(1, int(p * remaining)), none of none."""
@@ -18,7 +22,39 @@ def remaining_counts(
     groups = list(widths) if per_layer else [sum(widths)]
     total = sum(widths)
     counts = [total]
-    while counts[-1] / total > stop_fraction:  # as `pruning.prune_iteratively` compares
+    while counts[-1] / total > stop_fraction:  # as `algorithm.prune_iteratively` compares
         groups = [group - count_dropped(group, prune_fraction) for group in groups]
         counts.append(sum(groups))
     return counts
+
+
+def fractions_remaining(settings: Settings, per_layer: bool) -> list[float]:
+    """Return the fraction of the masked nodes that remains in each cycle, 1 the first.
+
+    Args:
+        settings: of the experiment and method.
+        per_layer: whether each layer is pruned by itself.
+    """
+    counts = remaining_counts(
+        masked_widths(layers_of(settings)),
+        settings.prune_fraction,
+        settings.stop_fraction,
+        per_layer,
+    )
+    return [count / counts[0] for count in counts]
+
+
+def fractions_trained(settings: Settings, metric: str | None, random_init: bool) -> list[float]:
+    """Return the fraction remaining in each cycle that a job trains.
+
+    Only the baseline and new initialisations train the unpruned one.
+
+    Args:
+        settings: of the experiment and method.
+        metric: that decides what goes, a key of `METRICS`; None for the baseline.
+        random_init: whether what the metric left is trained from a fresh initialisation.
+    """
+    if metric is None:
+        return [1.0]
+    fractions = fractions_remaining(settings, METRICS[metric].per_layer)
+    return fractions if random_init else fractions[1:]

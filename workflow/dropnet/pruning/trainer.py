@@ -5,6 +5,7 @@ A finished cycle is kept on disk at once, and so are the epochs of a long one.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 from dropnet.metrics import Metric
 from dropnet.networks.cycle import Cycle, Weights
@@ -23,21 +24,19 @@ class Trainer:
 
     def __init__(
         self,
-        settings: Settings,
         seeds: Sequence[int],
         prepare: Callable[[], BaseTask],
         finished: FinishedCycles,
         progress: Progress,
     ) -> None:
-        self.settings, self.seeds = settings, seeds
+        self.seeds = seeds
         self.finished, self.progress = finished, progress
-        self._prepare, self._prepared = prepare, []
+        self._prepare = prepare
 
-    @property
+    @cached_property
     def task(self) -> BaseTask:
         """The data, prepared when they are first asked for."""
-        self._prepared = self._prepared or [self._prepare()]
-        return self._prepared[0]
+        return self._prepare()
 
     def train(
         self,
@@ -61,10 +60,8 @@ class Trainer:
             steps = [self.task.steps(m) for m in masks]
             rewound = [compact(w, s) for w, s in zip(initial(), steps, strict=True)]
             cycle = train_cycle(
-                self.task, number, self.seeds, masks, rewound,
-                self.settings.max_epochs, self.settings.patience, self.progress.epoch,
-                checkpoint,
-            )  # fmt: skip
+                self.task, number, self.seeds, masks, rewound, self.progress.epoch, checkpoint
+            )
             cycle = self.measured(cycle, metric)
             self.finished.put(cycle, checkpoint.seconds)
         self.progress.cycle(cycle, resumed)
@@ -96,31 +93,24 @@ class Trainer:
 def train_unpruned(
     settings: Settings,
     seeds: Sequence[int],
-    task: BaseTask,
+    task: Callable[[], BaseTask],
+    finished: FinishedCycles,
     name: str,
-    finished: FinishedCycles | None = None,
 ) -> tuple[list[Weights], Cycle]:
-    """Train the unpruned networks of the seeds; return their initial weights and cycle 0.
+    """Train the unpruned networks of an experiment, once a seed, which all its methods share.
 
     Args:
         settings: of the experiment.
         seeds: of the initial weights.
-        task: the data, prepared.
+        task: prepares the data.
+        finished: keeps what an interrupted job has done.
         name: of the job, for its log.
-        finished: keeps what an interrupted job has done; None keeps nothing.
+
+    Returns:
+        The initial weights of each network, and cycle 0.
     """
-    initial = [initial_weights(task.steps(), seed) for seed in seeds]
-    full = [Masks.full(masked_widths(task.layers)) for _ in seeds]
     with Progress(name, [1.0], settings.max_epochs) as progress:
-        cycle = finished.get(0, full) if finished else None
-        resumed = cycle is not None
-        if cycle is None:
-            checkpoint = finished.checkpoint(0, full) if finished else None
-            cycle = train_cycle(
-                task, 0, seeds, full, initial, settings.max_epochs, settings.patience,
-                progress.epoch, checkpoint,
-            )  # fmt: skip
-            if finished:
-                finished.put(cycle, checkpoint.seconds)
-        progress.cycle(cycle, resumed)
-    return initial, cycle
+        trainer = Trainer(seeds, task, finished, progress)
+        initial = [initial_weights(trainer.task.steps(), seed) for seed in seeds]
+        full = [Masks.full(masked_widths(trainer.task.layers)) for _ in seeds]
+        return initial, trainer.train(0, full, lambda: initial)

@@ -1,4 +1,4 @@
-"""published/: the committed results of finished runs, and what follows from them.
+"""published/: finished runs with where they come from, what follows from them, and its pages.
 
 May import `config`, `figures`, `tables`, `paper` and what is below them.
 """

@@ -6,62 +6,23 @@ Rows have one order whatever the order of the inputs, and sums are exact (`math.
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from dropnet.errors import UserError, nearest
-from dropnet.files.csv_tables import (
-    COUNT,
-    DIGITS,
-    FRACTION,
-    LOSS,
-    MARGIN,
-    TEXT,
-    WIDTHS,
-    Reader,
-    read_table,
-)
-from dropnet.tables.columns import COLUMNS, QUANTITIES
+from dropnet.files.csv_tables import DIGITS, read_table
+from dropnet.tables.columns import CURVES, QUANTITIES, curve_columns
+from dropnet.tables.runs import RUNS
 
 RUN_KEY = ["experiment", "method", "seed", "cycle"]
 LOSSES = ["train_loss", "val_loss", "test_loss"]
-
-POINT_KEY = ["figure", "experiment", "dataset", "split", "method", "fraction_remaining"]
-ACCURACY_COLUMNS = [*POINT_KEY, "accuracy", "ci95", "runs"]
-
-
-RUN_READERS: dict[str, Reader] = {
-    "experiment": TEXT,
-    "dataset": TEXT,
-    "method": TEXT,
-    "seed": COUNT,
-    "cycle": COUNT,
-    "fraction_remaining": FRACTION,
-    "remaining": WIDTHS,
-    "train_accuracy": FRACTION,
-    "train_loss": LOSS,
-    "val_accuracy": FRACTION,
-    "val_loss": LOSS,
-    "test_accuracy": FRACTION,
-    "test_loss": LOSS,
-    "epochs": COUNT,
-}
-POINT_READERS: dict[str, Reader] = {
-    "figure": TEXT,
-    "experiment": TEXT,
-    "dataset": TEXT,
-    "split": TEXT,
-    "method": TEXT,
-    "fraction_remaining": FRACTION,
-    "ci95": MARGIN,
-    "runs": COUNT,
-}
 
 
 def read_runs(
     paths: Sequence[str | Path], methods: Mapping[str, Sequence[str]] | None = None
 ) -> pd.DataFrame:
-    """Read runs files into one table: one row per network, with columns `COLUMNS`.
+    """Read runs files into one table: one row per network, with columns `RUNS`.
 
     `methods` gives each experiment's methods in the order of the configuration. Rows are sorted by
     experiment (by name), method (in that order; by name without it), seed and cycle, whatever the
@@ -73,7 +34,7 @@ def read_runs(
     """
     if not paths:
         raise UserError("runs: no files given")
-    tables = [read_table(path, RUN_READERS) for path in paths]
+    tables = [read_table(path, RUNS) for path in paths]
     runs = pd.concat(tables, ignore_index=True)
     file = [str(path) for path, table in zip(paths, tables, strict=True) for _ in range(len(table))]
     if runs.empty:
@@ -83,15 +44,15 @@ def read_runs(
     order = _method_order(runs, methods)
     rank = [order[pair] for pair in zip(runs["experiment"], runs["method"], strict=True)]
     runs = runs.assign(rank=rank).sort_values(["experiment", "rank", "seed", "cycle"])
-    return runs[list(COLUMNS)].reset_index(drop=True)
+    return runs[list(RUNS)].reset_index(drop=True)
 
 
-def _named(experiment: str, method: str, seed: int, cycle: int) -> str:
+def _named(experiment: object, method: object, seed: object, cycle: int) -> str:
     return f"{experiment}, {method}, seed {seed}, cycle {cycle}"
 
 
 def _refuse_duplicates(runs: pd.DataFrame, file: Sequence[str]) -> None:
-    first: dict[tuple, str] = {}
+    first: dict[tuple[Any, ...], str] = {}
     for key, path in zip(runs[RUN_KEY].itertuples(index=False, name=None), file, strict=True):
         if key in first:
             raise UserError(f"{_named(*key)}: given twice, in {first[key]} and in {path}")
@@ -216,9 +177,9 @@ def curve(
 ) -> pd.DataFrame:
     """Aggregate one experiment's `runs` to the points of one figure (the paper's Figures 3-20).
 
-    Columns: figure, experiment, dataset, split, method, fraction_remaining, then the mean under
-    the name of the quantity shown (`accuracy`, `loss` or `epochs`), ci95, runs, diverged. Rows are
-    in the order of `methods`, each from the unpruned network down. See `points` for the numbers.
+    Columns are those of `curve_columns`, with the mean under the name of the quantity shown. Rows
+    are in the order of `methods`, each from the unpruned network down. See `points` for the
+    numbers.
 
     Raises UserError as `points` does, and if `runs` holds more than one experiment or data set.
     """
@@ -235,7 +196,7 @@ def curve(
         "split": split,
     }
     table = averages.assign(**labels).rename(columns={"value": quantity})
-    return table[[*POINT_KEY, quantity, "ci95", "runs", "diverged"]]
+    return table[list(curve_columns(quantity))]
 
 
 def read_curve(path: str | Path, quantity: str) -> pd.DataFrame:
@@ -243,22 +204,21 @@ def read_curve(path: str | Path, quantity: str) -> pd.DataFrame:
 
     Raises UserError, naming file, line and column, if it does not have these columns and values.
     """
-    readers = {**POINT_READERS, quantity: LOSS, "diverged": COUNT}
-    return read_table(path, readers)[[*POINT_KEY, quantity, "ci95", "runs", "diverged"]]
+    return read_table(path, curve_columns(quantity))
 
 
 def combine(curves: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Join figures' accuracy curves into one table with columns `ACCURACY_COLUMNS`, by figure.
+    """Join figures' accuracy curves into one table with columns `CURVES`, by figure.
 
     Within a figure the rows keep their order. Raises UserError if a figure is given twice.
     """
     named: dict[str, pd.DataFrame] = {}
     for table in curves:
         for figure, rows in table.groupby("figure", sort=False):
-            if figure in named:
+            if str(figure) in named:
                 raise UserError(f"curves: figure {figure!r} is given twice")
-            named[figure] = rows
+            named[str(figure)] = rows
     if not named:
-        return pd.DataFrame(columns=ACCURACY_COLUMNS)
+        return pd.DataFrame(columns=list(CURVES))
     ordered = [named[figure] for figure in sorted(named)]
-    return pd.concat(ordered, ignore_index=True)[ACCURACY_COLUMNS]
+    return pd.concat(ordered, ignore_index=True)[list(CURVES)]

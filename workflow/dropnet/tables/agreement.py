@@ -1,12 +1,11 @@
 """How far the masks of other methods are those of the oracle (Section 5)."""
 
-import csv
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from dropnet.files.artifacts import atomic_path
+from dropnet.files.csv_rows import write_rows
 from dropnet.networks.cycle import Cycle
-from dropnet.tables.columns import AGREEMENT_COLUMNS
+from dropnet.tables.columns import AGREEMENT
 
 
 def agreement_with(
@@ -38,10 +37,10 @@ def agreement_with(
 
 def write_agreement(path: str | Path, experiment: str, methods: dict[str, list[Cycle]]) -> None:
     """Write the agreement of every method with the one called "oracle", one row a network."""
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(AGREEMENT_COLUMNS)
-        for method, cycles in methods.items():
-            if method != "oracle":
-                for row in agreement_with(methods["oracle"], cycles):
-                    table.writerow([experiment, method, *row])
+    rows = (
+        dict(zip(AGREEMENT, (experiment, method, *row), strict=True))
+        for method, cycles in methods.items()
+        if method != "oracle"
+        for row in agreement_with(methods["oracle"], cycles)
+    )
+    write_rows(path, AGREEMENT, rows)

@@ -1,45 +1,9 @@
-"""runs.csv: one row for each seed and cycle."""
+"""Columns of the tables that follow from runs, and how their cells are read; runs.csv: see `runs`.
 
-import csv
-from collections.abc import Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING
+Each column is written here and nowhere else.
+"""
 
-from dropnet.files.artifacts import atomic_path
-from dropnet.settings import Settings
-
-if TYPE_CHECKING:
-    from dropnet.networks.cycle import Cycle
-
-COLUMNS = (
-    "experiment",
-    "dataset",
-    "method",
-    "seed",
-    "cycle",
-    "fraction_remaining",
-    "remaining",
-    "train_accuracy",
-    "train_loss",
-    "val_accuracy",
-    "val_loss",
-    "test_accuracy",
-    "test_loss",
-    "epochs",
-)
-
-BASELINE = "baseline"  # the name of the job that no method has
-
-AGREEMENT_COLUMNS = (
-    "experiment",
-    "method",
-    "seed",
-    "fraction_remaining",
-    "agreement",
-    "chance",
-)
-
-SIZE_COLUMNS = ("experiment", "method", "seed", "cycle", "parameters", "multiply_adds")
+from dropnet.files.csv_rows import COUNT, FRACTION, LOSS, MARGIN, NUMBER, TEXT, TRUTH, Reader
 
 #: What a figure may show, a column of the runs -> the curve's split and the name of its values.
 #: Epochs are those run on the training split.
@@ -53,32 +17,59 @@ QUANTITIES = {
     "epochs": ("train", "epochs"),
 }
 
+_POINT: dict[str, Reader] = {
+    "figure": TEXT,
+    "experiment": TEXT,
+    "dataset": TEXT,
+    "split": TEXT,
+    "method": TEXT,
+    "fraction_remaining": FRACTION,
+}
 
-def write_runs(
-    path: str | Path, settings: Settings, method: str, cycles: Iterable["Cycle"]
-) -> None:
-    """Write the rows of a run to `path`, by cycle and then seed; floats in shortest exact form."""
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(COLUMNS)
-        for cycle in cycles:
-            for network in cycle.networks:
-                results = network.results
-                table.writerow(
-                    [
-                        settings.experiment,
-                        settings.dataset,
-                        method,
-                        network.seed,
-                        cycle.number,
-                        network.masks.fraction_remaining,
-                        "|".join(map(str, network.masks.remaining)),
-                        results.train_accuracy,
-                        results.train_loss,
-                        results.val_accuracy,
-                        results.val_loss,
-                        results.test_accuracy,
-                        results.test_loss,
-                        results.epochs,
-                    ]
-                )
+
+def curve_columns(quantity: str) -> dict[str, Reader]:
+    """Return those of the curves of one figure, which show accuracy, loss or epochs."""
+    return {**_POINT, quantity: LOSS, "ci95": MARGIN, "runs": COUNT, "diverged": COUNT}
+
+
+#: curves.csv: the curves of all figures that show an accuracy.
+CURVES: dict[str, Reader] = {**_POINT, "accuracy": LOSS, "ci95": MARGIN, "runs": COUNT}
+
+#: agreement.csv: how far each network's masks are those of the oracle.
+AGREEMENT: dict[str, Reader] = {
+    "experiment": TEXT,
+    "method": TEXT,
+    "seed": COUNT,
+    "fraction_remaining": FRACTION,
+    "agreement": FRACTION,
+    "chance": FRACTION,
+}
+
+#: sizes.csv: what is left of each network.
+SIZES: dict[str, Reader] = {
+    "experiment": TEXT,
+    "method": TEXT,
+    "seed": COUNT,
+    "cycle": COUNT,
+    "parameters": COUNT,
+    "multiply_adds": COUNT,
+}
+
+#: removable.csv: how much can go by each method of an experiment, at a loss of `margin`.
+REMOVABLE: dict[str, Reader] = {
+    "experiment": TEXT,
+    "method": TEXT,
+    "margin": FRACTION,
+    "seeds": COUNT,
+    "unpruned": FRACTION,
+    "removable": FRACTION,
+    "crossed": TRUTH,
+    "ci_low": NUMBER,
+    "ci_high": NUMBER,
+    "removed": FRACTION,
+    "accuracy": FRACTION,
+    "parameters": NUMBER,
+    "parameters_share": NUMBER,
+    "multiply_adds": NUMBER,
+    "multiply_adds_share": NUMBER,
+}

@@ -6,32 +6,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from dropnet.files.csv_tables import COUNT, FRACTION, NUMBER, TEXT, TRUTH, Reader, rounded
-from dropnet.tables.columns import SIZE_COLUMNS
+from dropnet.files.csv_tables import rounded
+from dropnet.tables.columns import REMOVABLE
 
 MARGINS = (0.005, 0.01, 0.02)  # of accuracy
 SHOWN = 0.01  # the one that figures and README show
-READERS: dict[str, Reader] = {  # the columns of removable.csv
-    "experiment": TEXT,
-    "method": TEXT,
-    "margin": FRACTION,
-    "seeds": COUNT,
-    "unpruned": FRACTION,
-    "removable": FRACTION,
-    "crossed": TRUTH,
-    "ci_low": NUMBER,
-    "ci_high": NUMBER,
-    "removed": FRACTION,
-    "accuracy": FRACTION,
-    "parameters": NUMBER,
-    "parameters_share": NUMBER,
-    "multiply_adds": NUMBER,
-    "multiply_adds_share": NUMBER,
-}
-COLUMNS = tuple(READERS)
-SIZE_READERS: dict[str, Reader] = {  # those of sizes.csv
-    name: TEXT if name in ("experiment", "method") else COUNT for name in SIZE_COLUMNS
-}
 
 
 def largest_share(fractions: np.ndarray, losses: np.ndarray, margin: float) -> np.ndarray:
@@ -56,11 +35,12 @@ def largest_share(fractions: np.ndarray, losses: np.ndarray, margin: float) -> n
     crossing = beyond.any(-1)
     step = np.where(crossing, (margin - left) / np.where(crossing, right - left, 1), 1)
     at = x[np.maximum(first - 1, 0)] + step * (x[first] - x[np.maximum(first - 1, 0)])
-    return 1 - np.exp(at)
+    share: np.ndarray = 1 - np.exp(at)
+    return share
 
 
 def tabulate(runs: pd.DataFrame, sizes: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
-    """Return one row for each method of an experiment and each margin, with columns `COLUMNS`.
+    """Return one row for each method of an experiment and each margin, with columns `REMOVABLE`.
 
     The mean loss over the seeds decides; the interval is that of a bootstrap over the seeds. The
     last columns describe the smallest network that was trained before the margin was crossed.
@@ -98,7 +78,7 @@ def tabulate(runs: pd.DataFrame, sizes: pd.DataFrame, methods: Sequence[str]) ->
                     **_sizes(of_method, cycle),
                 }
             )
-    return rounded(pd.DataFrame(rows, columns=COLUMNS))
+    return rounded(pd.DataFrame(rows, columns=list(REMOVABLE)))
 
 
 def _interval(fractions: np.ndarray, losses: np.ndarray, margin: float) -> Mapping[str, float]:
@@ -120,7 +100,7 @@ def _sizes(of_method: pd.DataFrame, cycle: int) -> Mapping[str, float]:
     means = of_method.groupby("cycle")[["parameters", "multiply_adds"]].mean()
     return {
         name: value
-        for column in means
+        for column in ("parameters", "multiply_adds")
         for name, value in (
             (column, means[column].loc[cycle]),
             (f"{column}_share", means[column].loc[cycle] / means[column].loc[0]),

@@ -39,7 +39,7 @@ class Task(BaseTask):
     def __init__(self, train: Split, validation: Split, test: Split, *args: Any, **kw: Any) -> None:
         """Prepare the splits, each a pair of uint8 images [n, c, h, w] and labels [n].
 
-        The other arguments are those of `BaseTask`, from `layers` on.
+        The other arguments are those of `BaseTask`, from `settings` on.
         """
         super().__init__(train[0].shape[1:], *args, **kw)
         self.train, self.validation, self.test = (

@@ -7,7 +7,6 @@ import torch
 from dropnet.data.dataset import Dataset
 from dropnet.data.split import Split
 from dropnet.errors import UserError
-from dropnet.networks.models import layers_of
 from dropnet.settings import Settings
 from dropnet.training.engines import make_task
 from dropnet.training.task import BaseTask
@@ -34,10 +33,6 @@ def load_task(
         train=(data.train_images[train], data.train_labels[train]),
         validation=(data.train_images[validation], data.train_labels[validation]),
         test=(data.test_images[: settings.test_images], data.test_labels[: settings.test_images]),
-        layers=layers_of(settings),
-        batch_size=settings.batch_size,
-        learning_rate=settings.learning_rate,
-        compute=getattr(torch, settings.precision),
+        settings=settings,
         device=device,
-        augmentation=settings.augmentation,
     )

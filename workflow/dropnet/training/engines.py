@@ -1,10 +1,11 @@
 """The engine for a network: by what its layers are."""
 
-from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
 
-from dropnet.networks.models import Layer, engine_of
+import torch
+
+from dropnet.networks.models import engine_of, layers_of
+from dropnet.settings import Settings
 from dropnet.training.task import BaseTask, Split
 
 
@@ -12,13 +13,11 @@ def make_task(
     train: Split,
     validation: Split,
     test: Split,
-    layers: Sequence[Layer],
-    *args: Any,
-    **kw: Any,
+    settings: Settings,
+    dtype: torch.dtype = torch.float32,
+    device: str | torch.device = "cpu",
 ) -> BaseTask:
-    """Prepare the splits, pairs of uint8 images [n, c, h, w] and labels [n], for a network.
-
-    The other arguments are those of `training.task.BaseTask`, from `batch_size` on.
-    """
-    engine = import_module(engine_of(layers))
-    return engine.Task(train, validation, test, layers, *args, **kw)
+    """Prepare the splits, pairs of uint8 images [n, c, h, w] and labels [n], for a network."""
+    engine = import_module(engine_of(layers_of(settings)))
+    task: BaseTask = engine.Task(train, validation, test, settings, dtype, device)
+    return task

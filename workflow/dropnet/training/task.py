@@ -9,8 +9,9 @@ import torch
 
 from dropnet.networks.cycle import Weights
 from dropnet.networks.masks import Masks
-from dropnet.networks.models import Layer
+from dropnet.networks.models import layers_of
 from dropnet.networks.steps import Step, steps_of
+from dropnet.settings import Settings
 
 Split = tuple[torch.Tensor, torch.Tensor]
 
@@ -49,6 +50,7 @@ class BaseTask:
     """A data set prepared for training networks of one architecture on it.
 
     Attributes:
+        settings: of the experiment.
         layers: of the network.
         image_shape: (channels, height, width).
         batch_size: samples of a batch.
@@ -69,28 +71,27 @@ class BaseTask:
 
     def __init__(
         self,
-        image_shape: tuple[int, ...],
-        layers: Sequence[Layer],
-        batch_size: int,
-        learning_rate: float,
+        image_shape: Sequence[int],
+        settings: Settings,
         dtype: torch.dtype = torch.float32,
-        compute: torch.dtype | None = None,
         device: str | torch.device = "cpu",
-        augmentation: str = "none",
     ) -> None:
-        """Start a task; `compute` is `dtype` unless it is given."""
+        """Start a task; convolutions compute in `dtype` or, if the settings say so, in less."""
         # Gradients far below 1e-38 are common late in training and slow a processor down tenfold;
         # TensorFlow, which the paper used, flushes them to zero as well.
         torch.set_flush_denormal(True)
         _keep_freed_memory()
-        self.image_shape = tuple(image_shape)
-        self.layers = layers
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
+        channels, height, width = image_shape
+        self.settings = settings
+        self.image_shape = (channels, height, width)
+        self.layers = layers_of(settings)
+        self.batch_size = settings.batch_size
+        self.learning_rate = settings.learning_rate
+        self.augmentation = settings.augmentation
         self.dtype = dtype
-        self.compute = compute or dtype
+        precise = settings.precision == "float32"
+        self.compute = dtype if precise else getattr(torch, settings.precision)
         self.device = torch.device(device)
-        self.augmentation = augmentation
 
     def steps(self, masks: Masks | None = None) -> tuple[Step, ...]:
         """Return the steps of the network under its masks."""

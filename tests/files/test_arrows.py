@@ -1,0 +1,34 @@
+"""Who may import whom: the contracts of pyproject.toml, and what jobs do without."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
+
+ROOT = Path(__file__).parents[2]
+TRAINING = ("train_baseline", "prune_network", "train_random_init")
+
+
+def test_folders_of_the_package_import_downward_only(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(ROOT / "workflow")
+    status = lint_imports(str(ROOT / "pyproject.toml"), cache_dir=str(tmp_path))
+    assert status == EXIT_STATUS_SUCCESS, "see the contracts above"
+
+
+def test_every_folder_says_its_duty_and_whom_it_may_import():
+    for file in ROOT.glob("workflow/dropnet/*/__init__.py"):
+        assert "\nMay import " in file.read_text().split('"""')[1], file
+
+
+@pytest.mark.parametrize("script", TRAINING)
+def test_jobs_that_train_do_not_load_pandas(script):
+    """It takes a second of each of a thousand jobs."""
+    program = (
+        f"import runpy, sys; runpy.run_path('workflow/scripts/{script}.py')\n"
+        "assert 'torch' in sys.modules and 'pandas' not in sys.modules"
+    )
+    environment = {"PYTHONPATH": "workflow", "PATH": ""}
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment)
+    assert run.returncode == 0

@@ -1,0 +1,134 @@
+"""A finished run of a small experiment, for tests that publish it."""
+
+import json
+from pathlib import Path
+
+import yaml
+
+from dropnet.config.check import check
+from dropnet.config.plan import Plan
+from dropnet.files.csv_tables import write_table
+from dropnet.publish.pages import BEGIN, END
+from dropnet.tables.aggregate import combine, curve, read_runs
+from dropnet.tables.runs import RUNS
+
+METHODS = ["minimum", "minimum_layer"]
+CONFIG = {
+    "scale": "small",
+    "data_dir": "data",
+    "device": "auto",
+    "overlay": True,
+    "datasets": {
+        "MNIST": {
+            "classes": 10,
+            "image": [1, 28, 28],
+            "sha256": "0" * 64,
+            "sources": [{"torchvision": "MNIST"}],
+        }
+    },
+    "protocol": {
+        "seeds": 15,
+        "seeds_per_job": 1,
+        "train_images": None,
+        "batch_size": 32,
+        "learning_rate": 0.1,
+        "max_epochs": 100,
+        "patience": 5,
+        "selection": "exact",
+        "precision": "float32",
+        "augmentation": "none",
+        "test_images": None,
+    },
+    "scales": {"small": {"seeds": 2, "note": "Not evidence"}},
+    "experiments": {
+        "FC5-FC5": {
+            "dataset": "MNIST",
+            "model": "FC",
+            "widths": [5, 5],
+            "prune_fraction": 0.4,
+            "stop_fraction": 0.2,
+            "methods": METHODS,
+        }
+    },
+    "figures": {
+        "fig03": {"experiment": "FC5-FC5", "shows": "test_accuracy", "title": "Figure 3"},
+        "fig03_epochs": {"experiment": "FC5-FC5", "shows": "epochs", "title": "Figure 3"},
+    },
+}
+# remaining of 10 nodes -> test accuracy of seeds 0 and 1; 0.2 is reached, 0.1 is not
+ACCURACIES = {10: (0.96, 0.98), 6: (0.9, 0.94), 4: (0.8, 0.86), 2: (0.3, 0.5)}
+
+
+def write_runs(path, method, seed):
+    rows = [
+        ["FC5-FC5", "MNIST", method, seed, cycle, left / 10, f"{left - left // 2}|{left // 2}"]
+        + [0.9, 0.3, 0.9, 0.3, accuracies[seed], 0.3, 7 + cycle]
+        for cycle, (left, accuracies) in enumerate(ACCURACIES.items())
+    ]
+    lines = [",".join(map(str, row)) for row in [RUNS, *rows]]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def edit_json(path, **changes):
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def make():
+    """Put a finished run of CONFIG, made by one clean commit, into the working directory."""
+    check(CONFIG)
+    Path("config.yaml").write_text(yaml.safe_dump(CONFIG))
+    Path("README.md").write_text(f"# Title\n\n{BEGIN}\nold\n{END}\n\nThe end.\n")
+    results = Path("results", "small")
+    settings = json.loads(Plan(CONFIG).at("small").settings("FC5-FC5").to_json())
+    for method in ("baseline", *METHODS):
+        folder = results / "FC5-FC5" / method
+        folder.mkdir(parents=True)
+        for seed in (0, 1):
+            write_runs(folder / f"runs_seeds{seed}-{seed}.csv", method, seed)
+            provenance = {
+                "settings": settings,
+                "inputs": {"results/data/MNIST.safetensors": "ab" * 32},
+                "git": {"commit": "c0ffee" * 6 + "c0ff", "clean": True},
+                "versions": {"python": "3.11.7"},
+                "device": "cpu",
+                "cpu": "A processor",
+                "started": "2026-01-01T00:00:00+00:00",
+                "wall_seconds": 600.0,
+                "seeds": [seed],
+            }
+            (folder / f"provenance_seeds{seed}-{seed}.json").write_text(json.dumps(provenance))
+    methods = {"FC5-FC5": METHODS}
+    runs = read_runs(sorted(results.glob("*/minimum*/runs_*.csv")), methods)
+    write_table(results / "runs.csv", runs)
+    for name, figure in CONFIG["figures"].items():
+        path = results / "curves" / f"{name}.csv"
+        write_table(path, curve(runs, name, figure["shows"], METHODS))
+    write_table(results / "curves.csv", combine([curve(runs, "fig03", "test_accuracy", METHODS)]))
+    sizes = runs[["experiment", "method", "seed", "cycle"]]
+    sizes = sizes.assign(parameters=1000 - 100 * runs["cycle"], multiply_adds=500)
+    write_table(results / "FC5-FC5" / "sizes.csv", sizes)
+    figures = Path("figures", "small")
+    figures.mkdir(parents=True)
+    for name in CONFIG["figures"]:
+        (figures / f"{name}.png").write_bytes(b"a picture")
+        (figures / f"{name}.svg").write_bytes(b"a drawing")
+
+
+def provenance_of(method, seed=0):
+    return Path("results/small/FC5-FC5", method, f"provenance_seeds{seed}-{seed}.json")
+
+
+def made_elsewhere(commit):
+    """The same results as if another experiment had been run, by another commit."""
+    for path in [*Path("results").rglob("*.csv"), *Path("results").rglob("*.json")]:
+        text = path.read_text().replace("FC5-FC5", "FC7-FC7").replace("fig03", "fig04")
+        path.write_text(text.replace("c0ffee" * 6 + "c0ff", commit))
+    Path("results/small/FC5-FC5").rename("results/small/FC7-FC7")
+    for path in [*Path("figures").rglob("fig03*"), *Path("results").rglob("fig03*")]:
+        path.rename(path.with_name(path.name.replace("fig03", "fig04")))
+    other = json.loads(json.dumps(CONFIG))
+    other["experiments"]["FC7-FC7"] = other["experiments"]["FC5-FC5"]
+    for name, figure in CONFIG["figures"].items():
+        renamed = name.replace("fig03", "fig04")
+        other["figures"][renamed] = figure | {"experiment": "FC7-FC7"}
+    return other

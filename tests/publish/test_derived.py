@@ -1,0 +1,56 @@
+"""Verdicts, and how much can go, follow from what is published alone."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from dropnet.config.plan import Plan
+from dropnet.errors import UserError
+from dropnet.paper import protocol
+from dropnet.publish.derived import check_derived, derive
+from dropnet.publish.snapshot import publish
+from helpers.finished_run import CONFIG
+
+
+@pytest.fixture
+def of_paper(monkeypatch):
+    """As if the paper's Figure 3 showed the experiment of these tests."""
+    monkeypatch.setattr(protocol, "shows_figure", lambda *words: True)
+
+
+def test_figures_of_other_networks_judge_nothing(project):
+    publish(Plan(CONFIG), "small")
+    derive("published", Plan(CONFIG))
+    assert set(pd.read_csv("published/small/claims.csv")["verdict"]) == {"not run"}
+
+
+def test_verdicts_and_shares_follow_from_what_is_published(project, of_paper):
+    publish(Plan(CONFIG), "small")
+    derive("published", Plan(CONFIG))
+    removable = pd.read_csv("published/small/removable.csv")
+    # accuracies .97, .92, .83, .4 at 10, 6, 4, 2 of 10 nodes: a loss of .02 at 0.6 ** (2 / 5)
+    row = removable[(removable["method"] == "minimum") & (removable["margin"] == 0.02)].iloc[0]
+    assert row["removable"] == pytest.approx(1 - 0.6**0.4, abs=1e-6)
+    assert (row["removed"], row["parameters"]) == (0, 1000)
+    claims = pd.read_csv("published/small/claims.csv")
+    assert set(claims[claims["figure"] == "fig03"]["verdict"]) == {"not run", "inconclusive"}
+    check_derived("published", Plan(CONFIG))
+    path = Path("published/small/claims.csv")
+    path.write_text(path.read_text().replace("inconclusive", "replicated", 1))
+    with pytest.raises(UserError, match=r"claims.csv: does not follow from published/small"):
+        check_derived("published", Plan(CONFIG))
+
+
+def test_verdicts_go_by_the_settings_of_the_runs_not_by_the_present_ones(project, of_paper):
+    publish(Plan(CONFIG), "small")
+    origin = Path("published/small/provenance.json")
+    record = json.loads(origin.read_text())
+    assert protocol.reductions_of(record["settings"]["FC5-FC5"]) == ""
+    record["settings"]["FC5-FC5"]["max_epochs"] = 10
+    origin.write_text(json.dumps(record))
+    derive("published", Plan(CONFIG))
+    claims = pd.read_csv("published/small/claims.csv")
+    reasons = claims[claims["verdict"] == "inconclusive"]["reason"]
+    assert set(reasons) == {"a reduced protocol: at most 10 of 100 epochs a cycle"}

@@ -1,0 +1,186 @@
+"""What people have written of the published runs is true of the published tables.
+
+Numbers in findings.md.j2 are filled in from the tables; the tests here keep others out, and assert
+what the words say beyond the numbers.
+"""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dropnet.paper import protocol
+from dropnet.paper.judging import average
+from dropnet.publish.facts import Facts
+from dropnet.tables.removable import largest_share
+
+PUBLISHED = Path(__file__).parents[2] / "published"
+FINDINGS = sorted(PUBLISHED.rglob("findings.md.j2"))
+SCALES = sorted(path.parent.name for path in PUBLISHED.glob("*/provenance.json"))
+# names and places, and what the paper says or a statement fixes: none of them is a result
+NO_RESULTS = (
+    r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}|`[^`]*`|\]\([^)]*\)"
+    r"|\b(?:Figures? \d+(?: and \d+)?|C\d+|(?:FC|Conv)\d+(?:-(?:FC|Conv)\d+)*|ResNet18|VGG19)\b"
+    r"|^\d\. |p = 0\.\d|\b60% of the nodes|(?:[Ff]rom \S+ (?:down )?|down )to \S+ remaining"
+    r"|[Ww]ith \d+% (?:left|of)"
+)
+PAPER, EVIDENCE, FEW = (Facts(PUBLISHED / name) for name in ("paper", "evidence", "few-seeds"))
+
+
+@pytest.mark.parametrize("path", FINDINGS, ids=lambda path: path.parent.name)
+def test_no_number_is_written_by_hand(path):
+    prose = re.sub(NO_RESULTS, "", path.read_text(), flags=re.DOTALL | re.MULTILINE)
+    assert not re.search(r".*\d.*", prose), re.search(r".*\d.*", prose)[0]
+
+
+def curve(facts, figure, method):
+    curves = facts.curves
+    rows = curves[(curves["figure"] == figure) & (curves["method"] == method)]
+    return rows[rows["split"] == "test"].set_index("fraction_remaining")["accuracy"].sort_index()
+
+
+def ahead(figure, method, other, low, high, facts=PAPER):
+    means = [
+        average(list(points.index), list(points), low, high)
+        for points in (curve(facts, figure, name) for name in (method, other))
+    ]
+    return means[0] - means[1]
+
+
+def share(facts, experiment, method):
+    rows = facts.shares[facts.shares["experiment"] == experiment]
+    return rows.set_index("method").loc[method, "removable"]
+
+
+def verdict(statement):
+    return PAPER.claims.set_index("statement").loc[statement]
+
+
+# --------------------------------------------------------------------------------- scale paper
+
+
+def test_maximum_alone_is_far_from_the_paper_in_figures_3_and_5():
+    table = PAPER.beside_paper.set_index(["figure", "method"])["mean"]
+    for figure in ("fig03", "fig05"):
+        assert table[figure, "maximum"] < -0.1
+        assert table[figure].drop("maximum").abs().max() < 0.02
+        assert curve(PAPER, figure, "maximum").loc[:0.2].max() < 0.12  # chance on MNIST
+        notebook = f"{figure}_notebook"
+        assert abs(table[notebook, "maximum"]) < 0.02
+        assert curve(PAPER, notebook, "maximum").loc[0.3:0.6].min() > 0.3
+
+
+def test_the_notebooks_selection_is_said_to_be_another():
+    for name in ("FC40-FC40-notebook", "FC40-FC20-notebook"):
+        assert PAPER.record.reductions[name] == "notebook instead of exact selection"
+
+
+def test_the_share_of_nodes_that_the_paper_names_does_not_go():
+    claims = PAPER.claims[PAPER.claims["claim"] == "C1"]
+    assert set(claims["verdict"]) == {"not replicated"}
+    assert set(claims["paper_verdict"]) == {"not borne out"}
+
+
+def test_dropnet_lets_more_go_than_chance_in_fc20_fc40_alone():
+    dropnet, chance = ("minimum", "minimum_layer"), ("random", "random_layer")
+    for experiment in ("FC40-FC40", "FC40-FC20", "FC20-FC20-oracle"):
+        best = [max(share(PAPER, experiment, m) for m in methods) for methods in (dropnet, chance)]
+        assert best[0] < best[1]
+    assert np.percentile(paired_shares("FC20-FC40", "minimum", "random"), 2.5) > 0
+
+
+def paired_shares(experiment, method, other):
+    """How much more goes by a method than by another, in samples of the seeds."""
+    losses = []
+    for name in (method, other):
+        runs = PAPER.runs
+        runs = runs[(runs["experiment"] == experiment) & (runs["method"] == name)]
+        runs = runs[runs["fraction_remaining"] > 0]
+        table = runs.pivot_table(index="seed", columns="cycle", values="test_accuracy").to_numpy()
+        fractions = runs.groupby("cycle")["fraction_remaining"].first().to_numpy()
+        losses.append((fractions, table[:, :1] - table))
+    seeds = np.random.default_rng(0).integers(0, 15, (1000, 15))
+    shares = [largest_share(f, of_method[seeds].mean(1), 0.01) for f, of_method in losses]
+    return shares[0] - shares[1]
+
+
+@pytest.mark.parametrize("figure", ["fig03", "fig04"])
+def test_minimum_pays_where_little_is_left(figure):
+    assert curve(PAPER, figure, "minimum")[0.1] > curve(PAPER, figure, "random")[0.1] + 0.1
+
+
+def test_random_choice_is_no_farther_from_the_oracle_than_minimum():
+    assert verdict("C6.1")["verdict"] == "replicated"
+    gap = ahead("fig13", "random_layer", "oracle", 0.3, 0.95)
+    assert ahead("fig13", "minimum", "oracle", 0.3, 0.95) < gap < 0
+
+
+def test_what_the_page_says_of_single_statements():
+    assert PAPER.claims.query("claim == 'C2'")["verdict"].eq("not replicated").sum() == 1
+    assert (verdict("C2.8")["verdict"], verdict("C2.8")["paper_verdict"]) == (
+        "not replicated",
+        "undecided",
+    )
+    assert verdict("C2.8")["paper_effect"] < 0
+    assert -0.01 < verdict("C6.1")["effect"] < 0
+    assert verdict("C7.1")["verdict"] == verdict("C8.2")["verdict"] == "replicated"
+
+
+def test_the_published_runs_of_model_a_decide_their_claims():
+    """They are by the protocol, 15 seeds: each has a verdict, and none is missing."""
+    of_model_a = PAPER.claims[
+        PAPER.claims["figure"].isin(["fig03", "fig04", "fig05", "fig13", "fig15", "fig18"])
+    ]
+    assert set(of_model_a["claim"]) == {"C1", "C2", "C6", "C7", "C8"}
+    assert (of_model_a["seeds"] == 15).all()
+    assert not of_model_a["verdict"].eq("not run").any()
+    assert len(of_model_a) == 6 + 13 + 5 + 2 + 7
+
+
+# ------------------------------------------------------------------------------ reduced scales
+
+
+def test_nothing_is_decided_by_reduced_runs_of_convolutional_networks():
+    decided = {"replicated", "not replicated"}
+    for facts in (EVIDENCE, FEW):
+        assert not decided & set(facts.claims["verdict"])
+        assert all(facts.record.reductions.values())
+    convolutional = PAPER.claims[PAPER.claims["claim"].isin(["C3", "C4", "C5", "C9", "C10"])]
+    assert set(convolutional["verdict"]) == {"not run"}
+
+
+def test_on_model_b_chance_lets_as_much_go():
+    shares = [share(EVIDENCE, "Conv64-Conv64", name) for name in ("minimum", "random")]
+    assert min(shares) > 0.9
+    assert abs(shares[0] - shares[1]) < 0.02
+    methods = ("minimum", "random", "minimum_layer", "random_layer")
+    places = np.linspace(0.055, 1, 50)
+    curves = [curve(EVIDENCE, "fig06", name) for name in methods]
+    together = [np.interp(places, points.index, points) for points in curves]
+    assert np.ptp(together, axis=0).max() < 0.01
+
+
+def test_on_model_c_random_choice_ends_at_chance():
+    runs = EVIDENCE.runs[EVIDENCE.runs["experiment"] == "Conv64-Conv64-Conv128-Conv128"]
+    last = runs[runs["fraction_remaining"] <= 0.1].groupby("method")["test_accuracy"]
+    assert last.max()["random"] == 0.1
+    assert last.min()[["minimum", "minimum_layer"]].min() > 0.3
+    assert EVIDENCE.beside_paper.query("figure == 'fig09'").eval("ours < paper").all()
+
+
+def test_figure_14_has_its_methods_together_down_to_a_fifth():
+    methods = ("oracle", "minimum", "random", "random_layer")
+    table = pd.DataFrame({name: curve(FEW, "fig14", name) for name in methods}).loc[0.2:]
+    assert (table.max(axis=1) - table.min(axis=1)).max() <= 0.005
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_what_is_reduced_follows_from_the_settings(scale):
+    """The words beside published results are those that the judge goes by."""
+    record = json.loads((PUBLISHED / scale / "provenance.json").read_text())
+    for name, settings in record["settings"].items():
+        words = re.sub(r"\d+ of 15 seeds(, )?|, \d+ of 15 seeds", "", record["reductions"][name])
+        assert words == protocol.reductions_of(settings)

@@ -1,0 +1,36 @@
+"""The scripts that publish."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from helpers.finished_run import edit_json, provenance_of
+
+ROOT = Path(__file__).parents[2]
+
+
+def run_script(name, *arguments):
+    command = [sys.executable, str(ROOT / "workflow" / "scripts" / f"{name}.py"), *arguments]
+    environment = {"PYTHONPATH": str(ROOT / "workflow")}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_scripts_publish_and_check(project):
+    answer = run_script("publish_results", "--scale", "small")
+    assert answer.returncode == 0
+    assert answer.stdout.startswith("8 files in published/small")
+    answer = run_script("update_pages", "--check")
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("error: published/small/claims.csv: does not follow from")
+    assert answer.stderr.count("\n") == 1
+    assert run_script("update_pages").returncode == 0
+    assert run_script("update_pages", "--check").returncode == 0
+
+
+def test_script_refuses_in_one_line(project):
+    edit_json(provenance_of("minimum"), git={"commit": "c0ffee" * 6 + "c0ff", "clean": False})
+    answer = run_script("publish_results", "--scale", "small")
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("error: results/small/FC5-FC5: made by uncommitted changes")
+    assert answer.stderr.count("\n") == 1
+    assert run_script("publish_results", "--scale", "small", "--allow-dirty").returncode == 0

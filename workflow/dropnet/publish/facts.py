@@ -1,0 +1,143 @@
+"""What is published of a scale, in words and by name: for its page, and for prose about it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from dropnet.errors import UserError
+from dropnet.files.csv_tables import read_table
+from dropnet.paper import judging
+from dropnet.paper.comparison import beside_paper
+from dropnet.paper.curves import paper_curves
+from dropnet.paper.judging import in_points
+from dropnet.publish.record import RECORD, Record
+from dropnet.tables.aggregate import read_runs
+from dropnet.tables.columns import REMOVABLE
+from dropnet.tables.removable import SHOWN
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the tables of a published scale say.
+
+    A method that names a row raises UserError if the table has no such row, so that prose cannot
+    mention what is not published.
+
+    Attributes:
+        folder: published/<scale>/, with the tables that `derived.derive` adds.
+    """
+
+    folder: Path
+
+    @cached_property
+    def record(self) -> Record:
+        """Where the results come from."""
+        return Record.read(self.folder / RECORD)
+
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        """runs.csv."""
+        return read_runs([self.folder / "runs.csv"])
+
+    @cached_property
+    def curves(self) -> pd.DataFrame:
+        """curves.csv."""
+        return pd.read_csv(self.folder / "curves.csv")
+
+    @cached_property
+    def claims(self) -> pd.DataFrame:
+        """claims.csv."""
+        return read_table(self.folder / "claims.csv", judging.READERS)
+
+    @cached_property
+    def shares(self) -> pd.DataFrame:
+        """removable.csv, at the margin that is shown."""
+        table = read_table(self.folder / "removable.csv", REMOVABLE)
+        return table[table["margin"] == SHOWN]
+
+    @cached_property
+    def beside_paper(self) -> pd.DataFrame:
+        """Each curve of test accuracy beside the paper's, see `comparison.beside_paper`."""
+        table = beside_paper(self.curves, paper_curves(), self.record.settings)
+        # the supplement prints some figures of the paper once more
+        return table[~table.duplicated(table.columns.drop("figure").tolist())]
+
+    def seeds(self, experiment: str) -> int:
+        """Return how many runs of each method an experiment has."""
+        return _rows(self.runs, "runs.csv", experiment=experiment)["seed"].nunique()
+
+    def share(self, experiment: str, method: str) -> str:
+        """Return how much can go within a point of accuracy: "45% (41 to 48)"."""
+        rows = _rows(self.shares, "removable.csv", experiment=experiment, method=method)
+        return share_in_words(rows.iloc[0])
+
+    def accuracy(self, figure: str, method: str, at: float) -> str:
+        """Return the mean test accuracy at a fraction remaining, to three digits: "83.7%"."""
+        place = self.curves["fraction_remaining"].round(3)
+        rows = self.curves[(self.curves["split"] == "test") & (place == at)]
+        row = _rows(rows, f"curves.csv at {at}", figure=figure, method=method).iloc[0]
+        return f"{100 * row['accuracy']:.1f}%"
+
+    def effect(self, statement: str) -> str:
+        """Return our effect for a statement in points: "+1.0 (+0.8 to +1.2)"."""
+        row = _rows(self.claims, "claims.csv", statement=statement).iloc[0]
+        return in_points(row["effect"], row["ci_low"], row["ci_high"])
+
+    def effect_in_paper(self, statement: str) -> str:
+        """Return the same of the paper's own figure."""
+        row = _rows(self.claims, "claims.csv", statement=statement).iloc[0]
+        return in_points(row["paper_effect"], row["paper_low"], row["paper_high"])
+
+    def gap(self, figure: str, method: str, other: str, low: float, high: float) -> str:
+        """Return how far a curve is from another over a range, in points: "-0.5".
+
+        The range is of the fraction remaining; see `judging.average`.
+        """
+        means = []
+        for name in (method, other):
+            rows = _rows(self.curves, "curves.csv", figure=figure, method=name, split="test")
+            means.append(judging.average(rows["fraction_remaining"], rows["accuracy"], low, high))
+        return f"{100 * (means[0] - means[1]):+.1f}"
+
+    def losses(self, claim: str, column: str = "effect") -> str:
+        """Return the least and the largest loss that a claim's statements speak of: "1.7 to 2.8".
+
+        `column` may also be "paper_effect".
+        """
+        losses = -100 * _rows(self.claims, "claims.csv", claim=claim)[column]
+        return f"{losses.min():.1f} to {losses.max():.1f}"
+
+    def distance_to_paper(self, figure: str, method: str) -> str:
+        """Return the mean difference of a curve, ours minus the paper's, in points: "-19.7"."""
+        row = _rows(self.beside_paper, "curves.csv", figure=figure, method=method).iloc[0]
+        return f"{100 * row['mean']:+.1f}"
+
+    def near_paper(self, points: float) -> str:
+        """Return how many curves are as near to the paper's on average: "29 of 33".
+
+        Counted are those of experiments by the paper's protocol.
+        """
+        experiment = self.curves.groupby("figure")["experiment"].first()
+        reduced = self.beside_paper["figure"].map(experiment).map(self.record.reductions)
+        distances = self.beside_paper[reduced == ""]["mean"].abs()
+        return f"{(100 * distances <= points).sum()} of {len(distances)}"
+
+
+def _rows(table: pd.DataFrame, name: str, **values: str) -> pd.DataFrame:
+    """The rows that have these values; there is at least one."""
+    rows = table
+    for column, value in values.items():
+        rows = rows[rows[column] == value]
+    if rows.empty:
+        raise UserError(f"{name} has no row of {', '.join(values.values())}")
+    return rows
+
+
+def share_in_words(row: pd.Series) -> str:
+    """Return how much can go, by a row of removable.csv: "45% (41 to 48)"; one seed: "45%"."""
+    share = f"{'' if row['crossed'] else 'at least '}{100 * row['removable']:.0f}%"
+    if pd.isna(row["ci_low"]):
+        return share
+    return f"{share} ({100 * row['ci_low']:.0f} to {100 * row['ci_high']:.0f})"

@@ -1,0 +1,249 @@
+"""The pages that tell of published results, so that pages and tables cannot disagree.
+
+published/<scale>/README.md is made from the tables beside it, and from findings.md.j2 there if
+somebody has written one; what is between the markers of README.md from those of all scales, and
+from published/findings.md.j2. The templates are in workflow/report/.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from dropnet.errors import UserError
+from dropnet.files.artifacts import write_text
+from dropnet.files.code_files import WORKFLOW
+from dropnet.paper.judging import (
+    INCONCLUSIVE,
+    NOT_REPLICATED,
+    NOT_RUN,
+    REPLICATED,
+    VERDICTS,
+    by_claim,
+    in_points,
+)
+from dropnet.publish.facts import Facts, share_in_words
+from dropnet.publish.record import RECORD
+from dropnet.tables.aggregate import points
+from dropnet.tables.removable import SHOWN
+
+BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+FINDINGS = "findings.md.j2"
+FEW_SEEDS = 5  # fewer have intervals that are no more than their spread
+METHODS = ("minimum", "minimum_layer")  # DropNet (Section 3.1 of the paper)
+TARGETS = (0.5, 0.2, 0.1)  # fractions remaining
+NONE = "-"
+REDUCED = "reduced runs only"  # the verdict on what was run in a way that by rule decides nothing
+OUTCOMES = (REPLICATED, NOT_REPLICATED, INCONCLUSIVE, REDUCED, NOT_RUN)
+
+
+def update(readme: str | Path, published: str | Path) -> None:
+    """Write the page of every published scale, and what is between the markers of `readme`.
+
+    Raises UserError if `readme` has no markers, or if findings mention what is not published.
+    """
+    for page, text in texts(Path(readme), Path(published)).items():
+        if not page.exists() or _read(page) != text:
+            write_text(page, text)
+
+
+def check(readme: str | Path, published: str | Path) -> None:
+    """Raise UserError if `update` would change a page."""
+    for page, text in texts(Path(readme), Path(published)).items():
+        if not page.exists() or _read(page) != text:
+            raise UserError(f"{page}: differs from the tables in {published}/; run make pages")
+
+
+def texts(readme: Path, published: Path) -> dict[Path, str]:
+    """Return each page and what is to stand in it."""
+    folders = sorted(path.parent for path in published.glob(f"*/{RECORD}"))
+    scales = {folder.name: Facts(folder) for folder in folders}
+    pages = {facts.folder / "README.md": scale_page(facts, scales) for facts in scales.values()}
+    return {**pages, readme: replaced(_read(readme), overview(published, scales), readme)}
+
+
+def _read(page: Path) -> str:
+    try:
+        return page.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(f"{page}: no such file") from None
+
+
+def replaced(text: str, content: str, readme: str | Path = "README.md") -> str:
+    """Put `content` between the markers of `text`."""
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+        raise UserError(f"{readme}: needs the lines {BEGIN} and {END}, once each, in this order")
+    before, after = text[: text.index(BEGIN)], text[text.index(END) :]
+    return f"{before}{BEGIN}\n{content}{after}"
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(WORKFLOW / "report"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # Markdown
+    )
+    environment.filters |= {"row": _row, "share": share_in_words}
+    environment.globals |= {"in_points": in_points}
+    return environment
+
+
+def _row(cells: Iterable[Any]) -> str:
+    """A row of a Markdown table."""
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def _findings(folder: Path, **names: Any) -> str:
+    """What somebody has written of the results in a folder, with the numbers filled in; or ""."""
+    path = folder / FINDINGS
+    if not path.exists():
+        return ""
+    try:
+        return _environment().from_string(_read(path)).render(**names).strip()
+    except (jinja2.TemplateError, TypeError, UserError) as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+# ------------------------------------------------------------------------------ all scales
+
+
+def overview(published: Path, scales: dict[str, Facts]) -> str:
+    """Return what README.md says of all results: findings, and a row for each claim."""
+    tables = [facts.claims for facts in scales.values()]
+    return (
+        _environment()
+        .get_template("overview.md.j2")
+        .render(
+            findings=_findings(published, scales=scales),
+            verdicts=OUTCOMES,
+            claims=outcomes(tables) if tables else [],
+            folder=published.name,
+            scales=scales,
+        )
+    )
+
+
+def outcomes(tables: Sequence[pd.DataFrame]) -> list[dict[str, Any]]:
+    """Count for each claim what became of its statements, over several scales.
+
+    A statement counts once: with the verdict of the scale that could say most, by `OUTCOMES`.
+
+    Args:
+        tables: claims.csv of each scale.
+
+    Returns:
+        As `judging.by_claim`, with `OUTCOMES` in place of `VERDICTS`.
+    """
+    every = pd.concat(tables, ignore_index=True)
+    by_rule = (every["verdict"] == INCONCLUSIVE) & every["p_holds"].isna()
+    every["verdict"] = every["verdict"].mask(by_rule, REDUCED)
+    rank = every["verdict"].map(OUTCOMES.index)
+    # the two that decide are of one rank, in which more seeds decide
+    every = every.assign(rank=rank.clip(lower=1), fewer=-every["seeds"], place=every.index)
+    best = every.sort_values(["rank", "fewer", "place"]).drop_duplicates("statement")
+    order = {statement: place for place, statement in enumerate(tables[0]["statement"])}
+    best = best.sort_values("statement", key=lambda column: column.map(order))
+    return by_claim(best, OUTCOMES)
+
+
+# ------------------------------------------------------------------------------- one scale
+
+
+def scale_page(facts: Facts, scales: dict[str, Facts]) -> str:
+    """Return the page of a scale: its origin, findings, verdicts, tables and figures."""
+    folder, claims = facts.folder, facts.claims
+    shown, folded = figures(facts)
+    failed = claims[claims["verdict"] == NOT_REPLICATED]
+    methods, shares = _shares(facts)
+    decided = claims["verdict"].isin([REPLICATED, NOT_REPLICATED]).any()
+    return (
+        _environment()
+        .get_template("scale.md.j2")
+        .render(
+            record=facts.record,
+            findings=_findings(folder, here=facts, scales=scales),
+            verdicts=VERDICTS,
+            claims=by_claim(claims) if decided else [],
+            failed=failed.to_dict("records"),
+            margin=SHOWN,
+            few_seeds=facts.shares["seeds"].min() < FEW_SEEDS if shares else False,
+            methods=methods,
+            shares=shares,
+            overview=(folder / "figures/removable.png").exists(),
+            targets=TARGETS,
+            accuracies=accuracies(facts.runs),
+            beside_paper=facts.beside_paper.to_dict("records"),
+            shown=shown,
+            folded=folded,
+        )
+    )
+
+
+def _shares(facts: Facts) -> tuple[list[str], dict[str, list[str]]]:
+    """Methods, and for each experiment the largest share that goes by each within a point."""
+    if not (facts.folder / "removable.csv").exists():
+        return [], {}
+    table = facts.shares[~facts.shares["method"].str.contains("(", regex=False)]
+    methods = list(dict.fromkeys(table["method"]))
+    shares = {
+        name: [
+            share_in_words(rows.loc[method]) if method in rows.index else NONE for method in methods
+        ]
+        for name, of_experiment in table.groupby("experiment", sort=False)
+        for rows in [of_experiment.set_index("method")]
+    }
+    return methods, shares
+
+
+def accuracies(runs: pd.DataFrame) -> list[list[Any]]:
+    """Return one row for each experiment and DropNet method, as text.
+
+    Experiment, data set, runs, accuracy of the unpruned network, method, and the accuracy at the
+    first point at or below each of `TARGETS`, with its true fraction: mean ± half the interval.
+    """
+    rows = []
+    for experiment, of_experiment in runs.groupby("experiment"):
+        methods = list(dict.fromkeys(of_experiment["method"]))
+        averages = points(of_experiment, "test_accuracy", methods)
+        unpruned = averages[averages["cycle"] == 0].iloc[0]
+        about = [experiment, of_experiment["dataset"].iloc[0], unpruned["runs"]]
+        for method in [name for name in METHODS if name in methods] or [NONE]:
+            curve = averages[averages["method"] == method]
+            cells = [_at_or_below(curve, target) for target in TARGETS]
+            rows.append([*about, _accuracy(unpruned), method, *cells])
+    return rows
+
+
+def _accuracy(point: pd.Series) -> str:
+    spread = f" ± {point['ci95']:.3f}" if point["runs"] > 1 else ""
+    return f"{point['value']:.3f}{spread}"
+
+
+def _at_or_below(curve: pd.DataFrame, target: float) -> str:
+    below = curve[curve["fraction_remaining"] <= target]
+    if below.empty:
+        return NONE
+    point = below.loc[below["fraction_remaining"].idxmax()]
+    return f"{_accuracy(point)} (at {point['fraction_remaining']:.3g})"
+
+
+def figures(facts: Facts) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
+    """Return file and title of figures of test accuracy, and of others; of two alike the first."""
+    curves = facts.curves[["figure", "experiment", "method", "split"]].drop_duplicates()
+    titles, first = {}, {}
+    for figure, rows in curves.groupby("figure"):  # in the order of their names
+        experiment, split = rows[["experiment", "split"]].iloc[0]
+        titles[figure] = (split, f"{figure}: {experiment}, {split} accuracy")
+        first.setdefault((experiment, split, *rows["method"]), figure)
+    alike = set(titles) - set(first.values())
+    shown, folded = [], []
+    for path in sorted((facts.folder / "figures").glob("*.png")):
+        if path.stem not in {"removable", *alike}:
+            split, title = titles.get(path.stem, ("", path.stem))
+            (shown if split == "test" else folded).append({"file": path.name, "title": title})
+    return shown, folded

@@ -1,0 +1,48 @@
+"""sizes.csv: parameters and multiply-adds of every network of an experiment, from its masks."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from dropnet.files.csv_rows import write_rows
+from dropnet.networks.cycle_files import load_masks
+from dropnet.networks.models import layers_of, masked_widths
+from dropnet.networks.sizes import size_of
+from dropnet.networks.steps import steps_of
+from dropnet.settings import Settings
+from dropnet.tables.columns import SIZES
+
+
+def write_sizes(
+    path: str | Path,
+    settings: Settings,
+    image: Sequence[int],
+    networks: Mapping[str, Sequence[str | Path]],
+) -> None:
+    """Write one row a network, by method and in the order of the files.
+
+    Args:
+        path: of the table.
+        settings: of the experiment.
+        image: (channels, height, width) of its images.
+        networks: the files of each method, as `cycle_files.save_cycles` writes them.
+    """
+    write_rows(path, SIZES, _rows(settings, image, networks))
+
+
+def _rows(
+    settings: Settings, image: Sequence[int], networks: Mapping[str, Sequence[str | Path]]
+) -> Iterator[dict[str, Any]]:
+    layers = layers_of(settings)
+    widths = masked_widths(layers)
+    for method, paths in networks.items():
+        for path in paths:
+            for cycle, seed, masks in load_masks(path, widths):
+                yield {
+                    "experiment": settings.experiment,
+                    "method": method,
+                    "seed": seed,
+                    "cycle": cycle,
+                    **asdict(size_of(steps_of(layers, tuple(image), masks), *image[1:])),
+                }

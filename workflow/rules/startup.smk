@@ -1,0 +1,74 @@
+# Before any rule: where the package is, whether this machine lets a run write, and the checked plan.
+#   makes  `plan`: what config.yaml asks for (dropnet.config.plan); the rules ask it
+#          the prefix of every shell command
+
+import atexit
+import logging
+import os
+import sys
+from pathlib import Path
+
+WORKFLOW = Path(workflow.basedir) / "workflow"
+sys.path.insert(0, str(WORKFLOW))
+# jobs find the package `dropnet` in the same place on whatever machine they run, and nothing of
+# the user's in front of it
+os.environ |= {"PYTHONPATH": str(WORKFLOW)}
+
+from dropnet.config.check import check
+from dropnet.config.plan import Plan
+from dropnet.errors import GO_ON, UserError, exit_on_user_error
+from dropnet.files import workspace, yaml_files
+from dropnet.paper import claims
+
+
+def trouble():
+    """What keeps a run from writing: a full disk, a read-only folder; or None."""
+    return workspace.trouble(".", ".snakemake", "results", "figures")
+
+
+@atexit.register
+def tell_trouble():
+    """Say it at the end too: on a full disk there is no room for it in any log."""
+    if words := trouble():
+        print(f"error: {words}", file=sys.stderr, flush=True)
+
+
+# a job that is killed cannot speak for itself
+shell.prefix(
+    "set -euo pipefail; trap 'status=$?; [ $status -le 128 ] || echo \"error: a job was ended by"
+    " signal $((status - 128)); if nobody did so, memory was short: use fewer cores, or give jobs"
+    f" more memory, {GO_ON}\" >&2' EXIT; "
+)
+
+# and no traceback for each line that Snakemake cannot write into its own
+logging.raiseExceptions = False
+
+with exit_on_user_error():
+    words = workspace.unfit_name(os.getcwd(), workflow.basedir) or trouble()
+    if workflow.is_main_process:  # and not of one job on a cluster, of many at a time
+        words = words or workspace.dated_in_the_future("results", "figures")
+    if words:
+        atexit.unregister(tell_trouble)
+        raise UserError(words)
+    yaml_files.read("config.yaml")  # a file that is no YAML is refused in our words
+
+
+configfile: "config.yaml"
+
+
+with exit_on_user_error():
+    for file in workflow.configfiles:
+        yaml_files.read(file)  # Snakemake lets the last of two equal keys win
+    check(config)
+    if words := workspace.trouble(
+        *(
+            f"{top}/{scale}"
+            for top in ("results", "figures")
+            for scale in config["scales"]
+        ),
+        "results/data",
+    ):
+        raise UserError(words)
+    claims.load()
+
+plan = Plan(config)

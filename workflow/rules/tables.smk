@@ -1,0 +1,221 @@
+# From runs to tables: curves, sizes, how much can go, and how far masks agree.
+#   needs  results/{scale}/{experiment}/{method}/runs_seeds{seeds}.csv of every method (train.smk), and
+#          its networks_seeds{seeds}.safetensors
+#   makes  results/{scale}/{experiment}/runs.csv, results/{scale}/runs.csv: one row per network
+#          results/{scale}/curves/{figure}.csv: one row per point of a figure
+#          results/{scale}/curves.csv: those of all figures that show an accuracy
+#          results/{scale}/{experiment}/agreement.csv: how far the masks are those of the oracle
+#          results/{scale}/{experiment}/sizes.csv: parameters and multiply-adds of each network
+#          results/{scale}/removable.csv: how much can go at a loss of 0.5, 1 and 2 points
+# A figure's curves need the runs of its own methods only.
+
+
+def methods_of(experiments):
+    """The names of the methods of each experiment, as JSON."""
+    return json.dumps(
+        {
+            name: [method.name for method in plan.experiments[name]]
+            for name in experiments
+        }
+    )
+
+
+def networks_of(wildcards, methods):
+    """The networks of some methods of an experiment, by the method's name."""
+    return {
+        method.name: files_of(
+            wildcards.scale, wildcards.experiment, [method], "networks", "safetensors"
+        )
+        for method in methods
+    }
+
+
+def networks_of_all(wildcards):
+    """Those of every method."""
+    return networks_of(wildcards, plan.experiments[wildcards.experiment])
+
+
+def networks_to_compare(wildcards):
+    """Those of the methods that decide what goes: not of those that take over another's masks."""
+    if not has_oracle(wildcards.experiment):
+        raise WorkflowError(
+            f"{wildcards.experiment} has no oracle to compare with; allowed: add oracle to its methods"
+        )
+    methods = plan.experiments[wildcards.experiment]
+    return networks_of(wildcards, [m for m in methods if not m.random_init])
+
+
+def joined(files_by_method):
+    """All files in one list."""
+    return [file for files in files_by_method.values() for file in files]
+
+
+rule collect_runs:
+    input:
+        script=script_of("collect_runs"),
+        code=code_of("collect_runs"),
+        runs=lambda w: files_of(
+            w.scale, w.experiment, plan.experiments[w.experiment], "runs", "csv"
+        ),
+    output:
+        "results/{scale}/{experiment}/runs.csv",
+    log:
+        "results/{scale}/logs/collect_runs_{experiment}.txt",
+    conda:
+        "../../envs/plot.yaml"
+    threads: 1
+    params:
+        methods=lambda w: methods_of([w.experiment]),
+    message:
+        "Collect the runs of {wildcards.experiment} (scale {wildcards.scale})"
+    shell:
+        "python {input.script:q} --methods {params.methods:q} --output {output:q}"
+        " {input.runs:q} 2> {log:q}"
+
+
+# the same script, one level up
+use rule collect_runs as collect_all_runs with:
+    input:
+        script=script_of("collect_runs"),
+        code=code_of("collect_runs"),
+        runs=lambda w: expand(
+            "results/{scale}/{experiment}/runs.csv",
+            scale=w.scale,
+            experiment=plan.at(w.scale).experiments,
+        ),
+    output:
+        "results/{scale}/runs.csv",
+    log:
+        "results/{scale}/logs/collect_all_runs.txt",
+    params:
+        methods=lambda w: methods_of(plan.at(w.scale).experiments),
+    message:
+        "Collect all runs (scale {wildcards.scale})"
+
+
+rule aggregate_curve:
+    input:
+        script=script_of("aggregate_curve"),
+        code=code_of("aggregate_curve"),
+        runs=lambda w: files_of(
+            w.scale,
+            plan.figures[w.figure].experiment,
+            plan.figures[w.figure].methods.values(),
+            "runs",
+            "csv",
+        ),
+    output:
+        "results/{scale}/curves/{figure}.csv",
+    log:
+        "results/{scale}/logs/aggregate_curve_{figure}.txt",
+    conda:
+        "../../envs/plot.yaml"
+    threads: 1
+    params:
+        shows=lambda w: plan.figures[w.figure].shows,
+        methods=lambda w: json.dumps(plan.figures[w.figure].runs),
+        stop_fraction=lambda w: plan.figures[w.figure].stop_fraction,
+    message:
+        "Aggregate the curves of {wildcards.figure} (scale {wildcards.scale})"
+    shell:
+        "python {input.script:q} --figure {wildcards.figure:q} --shows {params.shows:q}"
+        " --methods {params.methods:q} --stop-fraction {params.stop_fraction:q}"
+        " --output {output:q} {input.runs:q} 2> {log:q}"
+
+
+rule combine_curves:
+    input:
+        script=script_of("combine_curves"),
+        code=code_of("combine_curves"),
+        curves=lambda w: expand(
+            "results/{scale}/curves/{figure}.csv",
+            scale=w.scale,
+            figure=[
+                name
+                for name, figure in plan.at(w.scale).figures.items()
+                if figure.shows.endswith("_accuracy")
+            ],
+        ),
+    output:
+        "results/{scale}/curves.csv",
+    log:
+        "results/{scale}/logs/combine_curves.txt",
+    conda:
+        "../../envs/plot.yaml"
+    threads: 1
+    message:
+        "Combine the curves of all figures (scale {wildcards.scale})"
+    shell:
+        "python {input.script:q} --output {output:q} {input.curves:q} 2> {log:q}"
+
+
+rule compare_masks:
+    input:
+        script=script_of("compare_masks"),
+        code=code_of("compare_masks"),
+        networks=lambda w: joined(networks_to_compare(w)),
+    output:
+        "results/{scale}/{experiment}/agreement.csv",
+    log:
+        "results/{scale}/logs/compare_masks_{experiment}.txt",
+    conda:
+        "../../envs/train.yaml"
+    threads: 1
+    params:
+        networks=lambda w: json.dumps(networks_to_compare(w)),
+    message:
+        "Compare the masks of {wildcards.experiment} with the oracle's (scale {wildcards.scale})"
+    shell:
+        "python {input.script:q} --experiment {wildcards.experiment:q}"
+        " --networks {params.networks:q} --output {output:q} 2> {log:q}"
+
+
+rule measure_sizes:
+    input:
+        script=script_of("measure_sizes"),
+        code=code_of("measure_sizes"),
+        networks=lambda w: joined(networks_of_all(w)),
+    output:
+        "results/{scale}/{experiment}/sizes.csv",
+    log:
+        "results/{scale}/logs/measure_sizes_{experiment}.txt",
+    conda:
+        "../../envs/train.yaml"
+    threads: 1
+    params:
+        settings=lambda w: plan.at(w.scale).settings(w.experiment).to_json(),
+        image=lambda w: json.dumps(
+            config["datasets"][config["experiments"][w.experiment]["dataset"]]["image"]
+        ),
+        networks=lambda w: json.dumps(networks_of_all(w)),
+    message:
+        "Count the parameters of {wildcards.experiment} (scale {wildcards.scale})"
+    shell:
+        "python {input.script:q} --settings {params.settings:q} --image {params.image:q}"
+        " --networks {params.networks:q} --output {output:q} 2> {log:q}"
+
+
+rule tabulate_removable:
+    input:
+        script=script_of("tabulate_removable"),
+        code=code_of("tabulate_removable"),
+        runs="results/{scale}/runs.csv",
+        sizes=lambda w: expand(
+            "results/{scale}/{experiment}/sizes.csv",
+            scale=w.scale,
+            experiment=plan.at(w.scale).experiments,
+        ),
+    output:
+        "results/{scale}/removable.csv",
+    log:
+        "results/{scale}/logs/tabulate_removable.txt",
+    conda:
+        "../../envs/plot.yaml"
+    threads: 1
+    params:
+        methods=lambda w: methods_of(plan.at(w.scale).experiments),
+    message:
+        "Tabulate how much can go (scale {wildcards.scale})"
+    shell:
+        "python {input.script:q} --runs {input.runs:q} --methods {params.methods:q}"
+        " --output {output:q} --sizes {input.sizes:q} 2> {log:q}"

@@ -1,0 +1,26 @@
+"""Write what follows from published/, verdicts and pages, or check that it is all there."""
+
+import argparse
+
+from dropnet.config.check import load
+from dropnet.config.plan import Plan
+from dropnet.errors import exit_on_user_error
+from dropnet.publish.derived import check_derived, derive
+from dropnet.publish.pages import check, update
+
+
+def main() -> None:
+    """Update, or check and change nothing."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="exit with 1 if they disagree")
+    parser.add_argument("--readme", default="README.md")
+    parser.add_argument("--published", default="published")
+    parser.add_argument("--config", default="config.yaml")
+    args = parser.parse_args()
+    (check_derived if args.check else derive)(args.published, Plan(load(args.config)))
+    (check if args.check else update)(args.readme, args.published)
+
+
+if __name__ == "__main__":
+    with exit_on_user_error():
+        main()
