@@ -1,21 +1,17 @@
-"""The oracle's part of the benchmarks: one cycle of Figures 13 and 14."""
+"""What is measured of the oracle: one cycle of Figures 13 and 14, its losses and its memory."""
 
-import sys
-from contextlib import ExitStack
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-import numpy as np
+from benchmarks.bench import Bench, Images, largest_difference
+from benchmarks.oracle.workload import candidates
+from benchmarks.processes import Process
+from benchmarks.report import announce, show, spread, table, tell
+from benchmarks.sides.protocol import BATCH_SIZE
 
-from oracle_common import candidates
-from processes import Process, run
-from report import announce, print_table, show, spread, tell
-
-if TYPE_CHECKING:
-    from run_benchmarks import Bench
-
-SCRIPTS = {"ours": "oracle_ours.py", "keras": "oracle_keras.py", "pytorch": "oracle_pytorch.py"}
-NAMES = {"A": "FC20-FC20", "B": "Conv20-Conv20"}
+WORKLOAD = "oracle"
+NAMES = {"A": "FC20-FC20", "B": "Conv20-Conv20"}  # of the networks
+EXPERIMENTS = {"A": "FC20-FC20-oracle", "B": "Conv20-Conv20"}
 QUICK_IMAGES = 640
 TRAINED_ON = 6400  # images, for an epoch: enough for a network that has learnt something
 # Candidates timed in a round, of 40; the other ones cost the same. All of PyTorch's Model A.
@@ -27,52 +23,29 @@ OWN_MEMORY_LIMIT = 2e8  # bytes that the oracle adds to the data, whatever their
 COPIES = 4  # of the images
 
 
-def measure_oracle(bench: "Bench") -> dict[str, Any]:
+def measure_oracle(bench: Bench) -> dict[str, Any]:
     """Seconds of our oracle beside those of one pass per candidate; losses, choice and memory."""
-    arrays = bench.folder / "oracle.npz"
-    images = write_arrays(bench, arrays)
-    sides = [side for side in SCRIPTS if side in bench.options.sides]
-    result: dict[str, Any] = {"images": images, "models": {}}
-    with ExitStack() as stack:
-        workers = {side: stack.enter_context(start(bench, side, arrays)) for side in sides}
-        for model in NAMES:
-            result["models"][model] = measure_model(bench, workers, model, images)
-    result["memory"] = measure_memory(bench, arrays)
-    return result
-
-
-def write_arrays(bench: "Bench", target: Path) -> int:
-    """Write the training split of MNIST as plain arrays; return the number of images."""
-    from safetensors.numpy import load_file
-
-    tensors = load_file(bench.options.data / "MNIST.safetensors")
-    chosen = load_file(bench.options.data / "MNIST_split_all.safetensors")["train"]
-    if bench.options.quick:
-        chosen = chosen[:QUICK_IMAGES]
-    images = tensors["train_images"][chosen][:, 0]
-    np.savez(target, images=images, labels=tensors["train_labels"][chosen])
-    return len(chosen)
-
-
-def start(bench: "Bench", side: str, arrays: Path) -> Process:
-    """Start the side that answers requests."""
-    python = bench.options.keras_python if side == "keras" else Path(sys.executable)
-    command = [python, Path(__file__).with_name(SCRIPTS[side]), "--data", arrays]
-    return Process(command, bench.folder / f"oracle_{side}.log")
+    count = QUICK_IMAGES if bench.options.quick else None
+    images = bench.write_arrays(WORKLOAD, {"train": Images("MNIST", "train", count)})["train"]
+    with bench.start_sides(WORKLOAD) as workers:
+        models = {model: measure_model(bench, workers, model, images) for model in NAMES}
+    return {"images": images, "models": models, "memory": measure_memory(bench)}
 
 
 def measure_model(
-    bench: "Bench", workers: dict[str, Process], model: str, images: int
+    bench: Bench, workers: Mapping[str, Process], model: str, images: int
 ) -> dict[str, Any]:
     """Rounds of ours and the others in turn."""
-    weights = bench.folder / f"oracle_{model}.npz"
-    workers["ours"].ask("prepare", model=model, images=min(images, TRAINED_ON), out=str(weights))
+    network = str(bench.folder / f"oracle_{model}.npz")
+    settings = bench.settings(EXPERIMENTS[model]).to_json()
+    first = min(images, TRAINED_ON)
+    workers["ours"].ask("prepare", model=model, settings=settings, images=first, out=network)
     others = [side for side in workers if (side, model) in TIMED]
-    settings: dict[str, dict[str, int]] = {side: {} for side in others}
+    batches: dict[str, dict[str, int]] = {side: {} for side in others}
     for side in others:
-        workers[side].ask("load", model=model, weights=str(weights))
+        workers[side].ask("load", model=model, network=network)
         if side == "pytorch":
-            settings[side] = {"batch": fastest_batch(workers[side], model)}
+            batches[side] = {"batch": fastest_batch(workers[side], model)}
     every = candidates(model)
     ours: list[dict[str, Any]] = []
     theirs: dict[str, list[dict[str, Any]]] = {side: [] for side in others}
@@ -81,9 +54,9 @@ def measure_model(
         ours.append(workers["ours"].ask("losses", model=model))
         for side in others:
             chosen = some_of(every, TIMED[side, model], number)
-            answer = workers[side].ask("losses", model=model, which=chosen, **settings[side])
+            answer = workers[side].ask("losses", model=model, which=chosen, **batches[side])
             theirs[side].append(answer | {"which": chosen})
-    compared = {side: compare(ours, theirs[side], every) | settings[side] for side in others}
+    compared = {side: compare(ours, theirs[side], every) | batches[side] for side in others}
     for side, other in compared.items():
         name = f"oracle losses of {NAMES[model]}: ours - {side}"
         bench.check(name, other["largest_loss_difference"], LOSS_LIMITS[side])
@@ -117,15 +90,16 @@ def fastest_batch(worker: Process, model: str) -> int:
 
 
 def compare(
-    ours: list[dict[str, Any]], theirs: list[dict[str, Any]], every: list[tuple[int, int]]
+    ours: Sequence[Mapping[str, Any]],
+    theirs: Sequence[Mapping[str, Any]],
+    every: Sequence[tuple[int, int]],
 ) -> dict[str, Any]:
     """Seconds for all candidates, how often ours is as fast, and how far the losses differ."""
     seconds = [t["wall_s"] / len(t["which"]) * len(every) for t in theirs]
     differences = []
     for our, their in zip(ours, theirs, strict=True):
-        places = [every.index(tuple(which)) for which in their["which"]]
-        own = [our["losses"][place] for place in places]
-        differences += [abs(a - b) / b for a, b in zip(own, their["losses"], strict=True)]
+        own = [our["losses"][every.index(tuple(which))] for which in their["which"]]
+        differences.append(largest_difference(own, their["losses"]))
     return {
         "timed": len(theirs[0]["which"]),
         "all_s": spread(seconds),
@@ -134,16 +108,13 @@ def compare(
     }
 
 
-def measure_memory(bench: "Bench", arrays: Path) -> list[dict[str, Any]]:
+def measure_memory(bench: Bench) -> list[dict[str, Any]]:
     """Peak memory of a process that runs the oracle, and of one that only prepares the images."""
     rows = []
     for model in NAMES:
         for copies in (1, COPIES):
             tell(f"oracle {model}: memory, {copies} x the images")
-            command = [sys.executable, Path(__file__).with_name(SCRIPTS["ours"])]
-            command += ["--data", arrays, "--memory", model, "--copies", str(copies)]
-            log = bench.folder / f"oracle_memory_{model}_{copies}.log"
-            peak, data = run(command, log), run([*command, "--without"], log)
+            peak, data = (peak_of(bench, model, copies, runs=runs) for runs in (True, False))
             rows.append({"model": model, "copies": copies, "peak": peak, "data": data})
             name = f"oracle memory of {NAMES[model]}, {copies} x the images"
             bench.check(f"{name}: beyond the data", peak - data, OWN_MEMORY_LIMIT)
@@ -151,11 +122,22 @@ def measure_memory(bench: "Bench", arrays: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def print_oracle(result: dict[str, Any]) -> None:
+def peak_of(bench: Bench, model: str, copies: int, runs: bool) -> int:
+    """Peak memory in bytes of a process that prepares the images, and runs the oracle or not."""
+    with bench.start(WORKLOAD, "ours") as ours:
+        ours.ask("repeat", copies=copies)
+        settings = bench.settings(EXPERIMENTS[model]).to_json()
+        ours.ask("prepare", model=model, settings=settings, images=BATCH_SIZE)
+        if runs:
+            ours.ask("losses", model=model)
+    return ours.peak_bytes
+
+
+def oracle_page(result: Mapping[str, Any]) -> str:
     """All of it as tables."""
     images = result["images"]
-    print(
-        f"\nJ. Oracle: one cycle of one network, the loss without each node over {images:,} images"
+    title = (
+        f"J. Oracle: one cycle of one network, the loss without each node over {images:,} images"
     )
     rows = []
     for model, measured in result["models"].items():
@@ -164,10 +146,11 @@ def print_oracle(result: dict[str, Any]) -> None:
             timed = f"{side} ({other['timed']} of {measured['candidates']} candidates timed)"
             ratio, difference = show(other["ratio"]), f"{other['largest_loss_difference']:.1e}"
             rows.append((NAMES[model], timed, show(other["all_s"]), ratio, difference))
-    print_table(("network", "side", "seconds", "oracle/ours", "losses differ by"), rows)
+    seconds = table(("network", "side", "seconds", "oracle/ours", "losses differ by"), rows)
     rows = [
         (NAMES[row["model"]], f"{row['copies'] * images:,}", f"{row['peak'] / 1e6:,.0f}")
         + (f"{max(0, row['peak'] - row['data']) / 1e6:,.0f}",)
         for row in result["memory"]
     ]
-    print_table(("network", "images", "peak memory, MB", "beyond the data, MB"), rows)
+    memory = table(("network", "images", "peak memory, MB", "beyond the data, MB"), rows)
+    return "\n".join((title, seconds, memory))

@@ -7,17 +7,15 @@ import shutil
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from benchmarks.bench import Bench, files_of
+from benchmarks.processes import REPOSITORY, run_script, snakemake
+from benchmarks.report import table, tell
 from dropnet.errors import UserError
-from processes import REPOSITORY, run_script, snakemake
-from report import print_table, tell
-
-if TYPE_CHECKING:
-    from run_benchmarks import Bench
 
 FIGURES = ("fig03", "fig04", "fig05")  # those of the fully connected networks, at scale preview
 PARTS = ("Snakefile", "config.yaml", "workflow", "envs", "profiles")
@@ -25,7 +23,7 @@ LEAST_EFFICIENCY, MOST_START_UP, MOST_NO_OP_S = 0.85, 0.10, 10.0  # aims, shown 
 STARTS = 5  # of each script, to know how long it takes until it begins to work
 
 
-def measure_workflow(bench: "Bench") -> dict[str, Any]:
+def measure_workflow(bench: Bench) -> dict[str, Any]:
     """Run the same figures with one core and with two, then once more when nothing is to do."""
     project = copy_project(bench.folder / "project", bench.options.data)
     figures = FIGURES[:1] if bench.options.quick else FIGURES
@@ -71,7 +69,8 @@ def copy_project(folder: Path, data: Path) -> Path:
         else:
             shutil.copy(source, folder)
     (folder / "results/data").mkdir(parents=True)
-    shutil.copy(data / "MNIST.safetensors", folder / "results/data")
+    dataset, _ = files_of(data, "MNIST")
+    shutil.copy(dataset, folder / "results/data")
     return folder
 
 
@@ -104,12 +103,11 @@ def seconds_to_start(rule: str) -> float:
     return median(taken)
 
 
-def print_workflow(result: dict[str, Any]) -> None:
+def workflow_page(result: Mapping[str, Any]) -> str:
     """All of it as tables."""
     names = ", ".join(re.sub("fig0?", "", name) for name in result["figures"])
-    print(
-        f"\nK. The workflow: Figures {names} at scale preview, {sum(result['jobs'].values())} jobs"
-    )
+    jobs = sum(result["jobs"].values())
+    title = f"K. The workflow: Figures {names} at scale preview, {jobs} jobs\n"
     one, two = result["seconds"]["1"], result["seconds"]["2"]
     rows = [
         ("seconds with 1 core", f"{one:.0f}", ""),
@@ -124,4 +122,4 @@ def print_workflow(result: dict[str, Any]) -> None:
         ("  Snakemake", f"{result['of_snakemake']:.1%}", ""),
         ("seconds of a no-op rerun", f"{result['no_op_s']:.1f}", f"{MOST_NO_OP_S:g} or less"),
     ]
-    print_table(("", "measured", "aim"), rows)
+    return title + table(("", "measured", "aim"), rows)

@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
-from dropnet.config.plan import BASELINE, Config, Job, all_jobs
+from benchmarks.processes import REPOSITORY, snakemake
+from dropnet.config.plan import Job, ScalePlan
 from dropnet.errors import UserError
-from processes import REPOSITORY, snakemake
+from dropnet.tables.runs import BASELINE
 
 Seconds = Mapping[int, float]  # of each job
 Needs = Mapping[int, Sequence[int]]  # the jobs that each job waits for; every job is a key
@@ -37,16 +38,16 @@ class Graph:
     training: Mapping[int, Job]
 
 
-def read_graph(config: Config, scale: str) -> Graph:
+def read_graph(plan: ScalePlan) -> Graph:
     """Ask Snakemake, whatever is done already."""
-    plan = _snakemake(scale, "--dry-run")
-    drawn = json.loads(_snakemake(scale, "--d3dag"))
+    listed = _snakemake(plan.scale, "--dry-run")
+    drawn = json.loads(_snakemake(plan.scale, "--d3dag"))
     rules = {node["value"]["jobid"]: node["value"]["rule"] for node in drawn["nodes"]}
     needs: dict[int, list[int]] = {job: [] for job in rules}
     for edge in drawn["edges"]:
         needs[edge["v"]].append(edge["u"])
-    graph = Graph(rules, needs, _training(config, scale, rules, plan))
-    _check(config, scale, graph, plan)
+    graph = Graph(rules, needs, _training(plan, rules, listed))
+    _check(plan, graph, listed)
     return graph
 
 
@@ -58,11 +59,11 @@ def _snakemake(scale: str, what: str) -> str:
     return done.stdout
 
 
-def _training(config: Config, scale: str, rules: Mapping[int, str], plan: str) -> dict[int, Job]:
-    """Each training job, by what the plan says of its id."""
-    known = {(job.experiment, job.folder.name, job.seeds): job for job in all_jobs(config, scale)}
+def _training(plan: ScalePlan, rules: Mapping[int, str], listed: str) -> dict[int, Job]:
+    """Each training job, by what the dry run says of its id."""
+    known = {(job.experiment, job.folder.name, job.seeds): job for job in plan.jobs()}
     found = {}
-    for number, message in re.findall(r"^Job (\d+): (.*)$", plan, re.MULTILINE):
+    for number, message in re.findall(r"^Job (\d+): (.*)$", listed, re.MULTILINE):
         pattern = TRAINING.get(rules[int(number)])
         if pattern is not None:
             words = re.fullmatch(pattern, message).groupdict()
@@ -72,12 +73,12 @@ def _training(config: Config, scale: str, rules: Mapping[int, str], plan: str) -
     return found
 
 
-def _check(config: Config, scale: str, graph: Graph, plan: str) -> None:
+def _check(plan: ScalePlan, graph: Graph, listed: str) -> None:
     """Both answers are about the same jobs: ids, rules, and seeds along every edge agree."""
-    counted = dict(re.findall(r"^(\w+) +(\d+)$", plan, re.MULTILINE))
+    counted = dict(re.findall(r"^(\w+) +(\d+)$", listed, re.MULTILINE))
     assert int(counted.pop("total")) == len(graph.rules)
     assert {rule: int(count) for rule, count in counted.items()} == Counter(graph.rules.values())
-    assert Counter(graph.training.values()) == Counter(all_jobs(config, scale))
+    assert Counter(graph.training.values()) == Counter(plan.jobs())
     for number, job in graph.training.items():
         for other in set(graph.needs[number]) & set(graph.training):
             before = graph.training[other]
