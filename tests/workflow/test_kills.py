@@ -20,7 +20,7 @@ class Run:
         self.process = None
 
     def start(self):
-        self.process = start_snakemake(self.folder, start_new_session=True)
+        self.process = start_snakemake(self.folder)
 
     def ended(self):
         return self.process is None or self.process.poll() is not None

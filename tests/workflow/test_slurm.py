@@ -16,11 +16,10 @@ import time
 import pytest
 import yaml
 
-from helpers import slurm
+from helpers import processes, slurm
 from helpers.project import ROOT, copy_project, environment, jobs_at_work, skip, snakemake, tables
 
 TRAINING = {"train_baseline", "prune_network", "train_random_init"}
-SECONDS = 900  # for all of it; it takes three minutes
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +93,7 @@ def slurm_job(process):
         return re.search(rb"SLURM_JOB_ID=(\d+)", file.read())[1].decode()
 
 
+@pytest.mark.timeout(1500)  # it takes three minutes
 def test_the_whole_workflow_on_slurm_although_jobs_come_to_grief(cluster, project, tmp_path):
     folder = copy_project(tmp_path / "cluster")
     catchers = [Catcher(folder, files, deal) for files, deal in WAYS.items()]
@@ -101,10 +101,12 @@ def test_the_whole_workflow_on_slurm_although_jobs_come_to_grief(cluster, projec
         catcher.start()
     command = [sys.executable, "-m", "snakemake", "--profile", "profiles/slurm"]
     limit = ["--set-resources", "prune_network:runtime=attempt"]  # a minute for the first try
-    run = subprocess.run(
-        [*command, *limit], cwd=folder, env=environment() | {"USER": "root"},
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=SECONDS, check=False,
-    )  # fmt: skip
+    run = processes.run(
+        [*command, *limit],
+        cwd=folder,
+        env=environment() | {"USER": "root"},
+        stderr=subprocess.STDOUT,
+    )
     assert run.returncode == 0, run.stdout
     caught = {catcher.deal.__name__ for catcher in catchers if catcher.caught}
     assert caught == {"cancel", "kill", "hang", "queue_again"}
