@@ -55,10 +55,10 @@ quick: venv ## run the tests that take seconds, all of them in less than a minut
 	$(in_venv) .venv/bin/pytest $(side_by_side) -m 'not slow'
 
 bench: venv venv-keras ## compare the speed with Keras and plain PyTorch, side by side
-	$(in_venv) .venv/bin/python benchmarks/run_benchmarks.py
+	$(in_venv) .venv/bin/python -m benchmarks.run
 
 scaling: venv ## work out what scale paper costs on 2 to 1,000 cores: docs/scaling.md
-	$(in_venv) .venv/bin/python benchmarks/scaling.py
+	$(in_venv) .venv/bin/python -m benchmarks.scaling
 
 status: venv ## say how far the runs of a scale are
 	@$(in_venv) .venv/bin/python workflow/scripts/show_status.py $(scale_option)

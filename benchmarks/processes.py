@@ -1,4 +1,4 @@
-"""Run one side of the benchmarks as a process of its own, and know its peak memory."""
+"""Run sides, scripts and Snakemake as processes, and know how much memory each took at most."""
 
 import json
 import os
@@ -9,10 +9,21 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
-from common import ONE_THREAD
 from dropnet.errors import UserError
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+# One thread everywhere; set before NumPy's, PyTorch's or TensorFlow's libraries start their pools.
+ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+    "CUDA_VISIBLE_DEVICES": "",
+}
+# The package and the benchmarks are used in place.
+MODULES = {"PYTHONPATH": os.pathsep.join(map(str, (REPOSITORY / "workflow", REPOSITORY)))}
 
 
 class Process:
@@ -34,11 +45,11 @@ class Process:
                 stderr=errors,
                 text=True,
                 cwd=REPOSITORY,
-                env=os.environ | ONE_THREAD | {"PYTHONPATH": str(REPOSITORY / "workflow")},
+                env=os.environ | ONE_THREAD | MODULES,
             )
 
     def ask(self, do: str, **details: Any) -> Any:
-        """Send one request of the line protocol (common.serve) and wait for its answer.
+        """Send one request (see `sides.protocol.serve`) and wait for its answer.
 
         Raises UserError with the last line of the log if the process ends instead.
         """
@@ -71,7 +82,7 @@ class Process:
             self.popen.stdin.close()
 
     def _title(self) -> str:
-        return " ".join(Path(part).name for part in self.command[1:3])
+        return next(Path(part).name for part in self.command[1:] if not part.startswith("-"))
 
     def _last_words(self) -> str:
         lines = self.log.read_text(encoding="utf-8", errors="replace").split("\n")
@@ -107,7 +118,7 @@ def snakemake(
 def run_script(rule: str, *words: str) -> None:
     """Run a rule's script; all that it prints is dropped. Raises UserError on failure."""
     command = [sys.executable, REPOSITORY / "workflow/scripts" / f"{rule}.py", *words]
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "workflow")}
+    environment = os.environ | MODULES
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise UserError(f"{rule}.py failed: {done.stderr[-300:]}")

@@ -1,4 +1,4 @@
-"""Numbers and tables of the benchmarks."""
+"""Numbers, tables and progress of the benchmarks."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -37,14 +37,21 @@ def three_digits(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:#.3g}"
 
 
-def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Columns as wide as their widest entry."""
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Columns as wide as their widest entry.
+
+    >>> print(table(("side", "s"), [("ours", "1"), ("keras", "90.5")]))
+      side   s
+      ours   1
+      keras  90.5
+    """
     lines = [head, *rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    for line in lines:
-        print(
-            "  " + "  ".join(f"{text:<{w}}" for text, w in zip(line, widths, strict=True)).rstrip()
-        )
+    padded = (
+        "  ".join(f"{text:<{width}}" for text, width in zip(line, widths, strict=True))
+        for line in lines
+    )
+    return "\n".join(f"  {line}".rstrip() for line in padded)
 
 
 def tell(message: str) -> None:

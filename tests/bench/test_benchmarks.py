@@ -2,92 +2,169 @@
 
 import doctest
 import json
+import os
 import resource
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-import yaml
 
+from benchmarks import bench, processes, report
+from benchmarks.convolutional import parts as convolutional
+from benchmarks.convolutional.pytorch import ModelB
+from benchmarks.convolutional.workload import ARCHITECTURES
+from benchmarks.fully_connected import parts as fully_connected
+from benchmarks.fully_connected import pytorch, workload
+from benchmarks.oracle import parts as oracle
+from benchmarks.oracle import workload as oracle_workload
+from benchmarks.run import PARTS
+from benchmarks.sides import ours, protocol
+from benchmarks.sides.pytorch import evaluate, take_over
+from dropnet.config.check import load
+from dropnet.config.plan import Plan
 from dropnet.errors import UserError
 from dropnet.files.artifacts import save_tensors
-from dropnet.metrics import METRICS
-from dropnet.pruning.schedule import remaining_counts
+from dropnet.networks.weights import compact, initial_weights
+from dropnet.training.engines import make_task
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPOSITORY / "benchmarks"))
-
-import common  # noqa: E402
-import conv_common  # noqa: E402
-import conv_parts  # noqa: E402
-import conv_pytorch  # noqa: E402
-import oracle_parts  # noqa: E402
-import processes  # noqa: E402
-import pytorch_reference  # noqa: E402
-import report  # noqa: E402
-import run_benchmarks  # noqa: E402
+PUBLISHED = REPOSITORY / "published/benchmarks"
 
 
-@pytest.mark.parametrize("module", [common, conv_common, conv_parts, oracle_parts, report])
+@pytest.fixture(scope="module")
+def plan():
+    return Plan(load(REPOSITORY / "config.yaml"))
+
+
+@pytest.mark.parametrize("module", [bench, convolutional, fully_connected, oracle, report])
 def test_examples_in_docstrings(module):
     results = doctest.testmod(module)
     assert results.attempted
     assert not results.failed
 
 
-def test_workload_is_the_configured_experiment():
-    config = yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8"))
-    experiment, protocol = config["experiments"]["FC40-FC40"], config["protocol"]
-    assert tuple(experiment["widths"]) == common.HIDDEN
-    assert tuple(experiment["methods"]) == common.METHODS
-    assert experiment["prune_fraction"] == common.PRUNE_FRACTION
-    assert experiment["stop_fraction"] == common.STOP_FRACTION
-    assert protocol["batch_size"] == common.BATCH_SIZE
-    assert protocol["learning_rate"] == common.LEARNING_RATE
+def test_a_stored_run_gives_the_published_page():
+    stored = json.loads((PUBLISHED / "bench.json").read_text(encoding="utf-8"))
+    pages = "\n\n".join(part.page(stored[name]) for name, part in PARTS.items())
+    published = (PUBLISHED / "bench.txt").read_text(encoding="utf-8")
+    assert published.startswith(pages + "\n\n")
+    assert published.count("\n") == pages.count("\n") + 3  # a blank line, and how long it took
 
 
-def test_sweep_counts_every_recorded_network():
-    widths, share, stop = common.HIDDEN, common.PRUNE_FRACTION, common.STOP_FRACTION
-    counts = [
-        len(remaining_counts(widths, share, stop, METRICS[method].per_layer))
-        for method in common.METHODS
-    ]
-    assert common.sweep_networks() == sum(counts) == 96
+@pytest.mark.parametrize(
+    ("experiment", "model", "widths"),
+    [
+        ("FC40-FC40", "FC", workload.HIDDEN),
+        ("Conv64-Conv64", "Conv", ARCHITECTURES["B"].filters),
+        (
+            "Conv64-Conv64-Conv128-Conv128",
+            "ConvFC256",
+            ARCHITECTURES["C"].filters,
+        ),
+        ("FC20-FC20-oracle", "FC", oracle_workload.WIDTHS["A"]),
+        ("Conv20-Conv20", "Conv", oracle_workload.WIDTHS["B"]),
+    ],
+)
+def test_the_workloads_are_configured_experiments(plan, experiment, model, widths):
+    settings = plan.at("paper").settings(experiment)
+    assert (settings.model, settings.widths) == (model, widths)
+    assert settings.batch_size == protocol.BATCH_SIZE
+    assert settings.learning_rate == protocol.LEARNING_RATE
+    assert settings.classes == protocol.CLASSES
+
+
+@pytest.mark.parametrize("model", ["B", "C"])
+def test_the_convolutional_workloads_have_the_images_of_their_data_set(plan, model):
+    network = ARCHITECTURES[model]
+    image = plan.config["datasets"][network.dataset]["image"]
+    assert image == [network.channels, network.side, network.side]
+
+
+def test_the_sweep_of_figure_3_by_hand(plan):
+    counts = bench.remaining_in_figure(plan, "fig03")
+    metrics = ("minimum", "maximum", "random")
+    assert list(counts) == [*metrics, *(f"{metric}_layer" for metric in metrics)]
+    assert counts["minimum"] == [80, 64, 52, 42, 34, 28, 23, 19, 16, 13, 11, 9, 8, 7, 6, 5, 4]
+    # 40 32 26 21 17 14 12 10 8 7 6 5 4 3 2 in each layer
+    assert counts["minimum_layer"] == [80, 64, 52, 42, 34, 28, 24, 20, 16, 14, 12, 10, 8, 6, 4]
+    assert sum(map(len, counts.values())) == 96
+
+
+def test_the_sweep_of_figure_6_counts_every_network_and_filter(plan):
+    often = convolutional.networks_trained(plan)
+    counts = bench.remaining_in_figure(plan, "fig06")
+    assert (often[64, 64], often[52, 52], often[52, 51]) == (1, 3, 3)
+    assert often.total() == 115 == 1 + sum(len(c) - 1 for c in counts.values())
+    filters = 128 + sum(sum(c[1:]) for c in counts.values())  # the unpruned network is shared
+    assert sum(sum(widths) * times for widths, times in often.items()) == filters
 
 
 def test_training_flops_counts_three_products_but_two_for_the_first_layer():
     # 3 x (2 x 5 x 7) for the classifier, 2 x (2 x 784 x 5) for the first layer, per sample
-    assert common.training_flops(1, hidden=(5,)) == 3 * 2 * 5 * 10 + 2 * 2 * 784 * 5
+    assert fully_connected.training_flops(1, hidden=(5,)) == 3 * 2 * 5 * 10 + 2 * 2 * 784 * 5
+
+
+@pytest.fixture
+def make_network(plan, tmp_path):
+    """Return a function that writes an initial network as our side does, and reads it."""
+
+    def make(experiment, widths, image_shape=(1, 28, 28), remaining=1.0):
+        settings = replace(plan.at("paper").settings(experiment), widths=widths)
+        few = torch.zeros(1, *image_shape, dtype=torch.uint8), torch.zeros(1, dtype=torch.uint8)
+        task = make_task(few, few, few, settings)
+        ours.write_initial(tmp_path / "network.npz", task, 5, remaining)
+        return task, protocol.load_network(tmp_path / "network.npz")
+
+    return make
 
 
 @pytest.mark.parametrize("remaining", [1.0, 0.3])
-def test_problem_keeps_the_asked_share_of_nodes(remaining):
-    problem = common.make_problem(0, remaining)
-    assert problem["mask_0"].sum() + problem["mask_1"].sum() == remaining * sum(common.HIDDEN)
+def test_a_network_for_all_sides_has_the_asked_share_of_nodes(make_network, remaining):
+    _, network = make_network("FC40-FC40", workload.HIDDEN, remaining=remaining)
+    kept = network["mask_0"].sum() + network["mask_1"].sum()
+    assert kept == remaining * sum(workload.HIDDEN)
+
+
+@pytest.mark.parametrize(
+    ("experiment", "widths", "image_shape"),
+    [
+        ("FC40-FC40", (6, 5), (1, 4, 4)),
+        ("Conv64-Conv64-Conv128-Conv128", (3, 2, 4, 2), (3, 16, 16)),
+    ],
+)
+def test_our_side_reads_the_network_that_it_wrote(make_network, experiment, widths, image_shape):
+    task, network = make_network(experiment, widths, image_shape, 0.5)
+    weights, masks = ours.from_network(network, task.steps(), torch.float64)
+    expected = initial_weights(task.steps(), 5)
+    assert weights.keys() == expected.keys()
+    assert all(torch.equal(weights[name], expected[name].double()) for name in weights)
+    assert masks == ours.random_masks(widths, 0.5, 5)
 
 
 @pytest.mark.parametrize("losses", [[1.0, np.nan], [1.0], [1.0, np.inf]])
 def test_losses_that_cannot_be_compared_differ_infinitely(losses):
-    assert common.largest_difference(np.array(losses), np.array([1.0, 2.0])) == np.inf
+    assert bench.largest_difference(losses, [1.0, 2.0]) == np.inf
 
 
-def test_plain_loop_takes_the_steps_of_sgd_on_the_masked_network():
+def test_plain_loop_takes_the_steps_of_sgd_on_the_masked_network(make_network):
     """Against the same steps in NumPy, with the gradients written out."""
     generator = np.random.default_rng(5)
-    pixels = generator.integers(0, 256, (70, 784), dtype=np.uint8)
-    samples = common.Split(pixels, generator.integers(0, 10, 70))
-    problem = common.make_problem(1, 0.3)
-    losses = pytorch_reference.step_losses(problem, samples, "float64")
+    pixels = generator.integers(0, 256, (70, 28, 28, 1), dtype=np.uint8)
+    samples = protocol.Split(pixels, generator.integers(0, 10, 70))
+    _, problem = make_network("FC40-FC40", workload.HIDDEN, remaining=0.3)
+    problem = {name: array.astype(np.float64) for name, array in problem.items()}
+    losses = pytorch.step_losses(problem, samples, "float64")
 
     kernels = [problem[f"kernel_{layer}"].copy() for layer in range(3)]
     biases = [problem[f"bias_{layer}"].copy() for layer in range(3)]
     masks = [problem["mask_0"], problem["mask_1"]]
     expected = []
-    for batch in common.batches(70):
-        inputs = [samples.images("float64")[batch]]
+    for batch in protocol.batches(70):
+        inputs = [samples.vectors("float64")[batch]]
         for layer, mask in enumerate(masks):
             inputs.append(np.maximum(inputs[-1] @ kernels[layer] + biases[layer], 0) * mask)
         logits = inputs[-1] @ kernels[2] + biases[2]
@@ -99,8 +176,8 @@ def test_plain_loop_takes_the_steps_of_sgd_on_the_masked_network():
         gradient /= len(logits)
         for layer in (2, 1, 0):
             below = gradient @ kernels[layer].T * (inputs[layer] > 0)
-            kernels[layer] -= common.LEARNING_RATE * inputs[layer].T @ gradient
-            biases[layer] -= common.LEARNING_RATE * gradient.sum(0)
+            kernels[layer] -= protocol.LEARNING_RATE * inputs[layer].T @ gradient
+            biases[layer] -= protocol.LEARNING_RATE * gradient.sum(0)
             gradient = below
     assert len(losses) == 3
     np.testing.assert_allclose(losses, expected, rtol=1e-10)
@@ -136,7 +213,7 @@ def test_ratios_are_taken_within_a_round():
         theirs = {"epoch": {"plain": [sample(3 * pace)]}, "cycle": [sample(5 * pace)]}
         return {"ours": [ours], "others": {"keras": theirs}}
 
-    ours, keras = run_benchmarks.summarise_speed([round_at(1), round_at(2)], 4, epochs=1)
+    ours, keras = fully_connected.summarise_speed([round_at(1), round_at(2)], 4, epochs=1)
     assert ours["epoch_s"]["median"] == 1.5  # of 1 and 2 seconds
     assert keras["sweep_s"]["min"] == 4 * (3 + 5)
     assert keras["epoch_ratio"] == {"median": 3, "min": 3, "max": 3, "n": 2}
@@ -174,39 +251,26 @@ def data(tmp_path_factory):
 
 
 def run_driver(*arguments):
-    command = [sys.executable, REPOSITORY / "benchmarks/run_benchmarks.py", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-def test_the_convolutional_workload_is_that_of_figure_6():
-    config = yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8"))
-    experiment = config["experiments"]["Conv64-Conv64"]
-    assert tuple(experiment["widths"]) == conv_common.FILTERS
-    figure = config["figures"]["fig06"]
-    assert figure["stop_fraction"] == conv_common.STOP_FRACTION
-    counts = {
-        method: remaining_counts(
-            conv_common.FILTERS, 0.2, conv_common.STOP_FRACTION, METRICS[method].per_layer
-        )
-        for method in figure["methods"]
-    }
-    networks = sum(len(c) - 1 for c in counts.values()) + 1  # the unpruned one is shared
-    assert sum(conv_common.sweep_widths().values()) == networks
-    filters = sum(sum(c[1:]) for c in counts.values()) + 128
-    assert sum(sum(w) * n for w, n in conv_common.sweep_widths().items()) == filters
-
-
-def test_the_plain_convolutional_network_is_the_masked_model_b():
-    network = conv_pytorch.MaskedNetwork()
-    network.mask1[5:] = 0
-    images = torch.rand(2, 1, 28, 28)
-    first = torch.relu(network.conv1(images))[:, :5]
-    pooled = torch.nn.functional.max_pool2d(first, 2)
-    second = torch.nn.functional.conv2d(
-        pooled, network.conv2.weight[:, :5], network.conv2.bias, padding=1
+    command = [sys.executable, "-m", "benchmarks.run", *map(str, arguments)]
+    environment = os.environ | processes.MODULES
+    return subprocess.run(
+        command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
     )
-    features = torch.nn.functional.max_pool2d(torch.relu(second), 2).flatten(1)
-    torch.testing.assert_close(network(images), network.output(features))
+
+
+def test_the_plain_convolutional_network_computes_what_ours_does(make_network):
+    task, network = make_network("Conv64-Conv64", (6, 4), remaining=0.5)
+    model = ModelB((6, 4))
+    take_over(model, network)
+    samples = torch.randint(0, 256, (9, 1, 28, 28), dtype=torch.uint8), torch.arange(9) % 10
+    loss, accuracy = evaluate(model, samples[0] / 255, samples[1], batch_size=4)
+
+    weights, masks = ours.from_network(network, task.steps(), torch.float32)
+    ours_task = make_task(samples, samples, samples, task.settings)
+    stack = ours_task.stack([compact(weights, ours_task.steps(masks))], [masks])
+    losses, accuracies = stack.evaluate(ours_task.validation)
+    assert loss == pytest.approx(losses[0], rel=1e-5)
+    assert accuracy == accuracies[0]
 
 
 def test_the_convolutional_part_from_end_to_end(data, tmp_path):

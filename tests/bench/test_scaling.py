@@ -2,7 +2,6 @@
 
 import doctest
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,14 +9,14 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPOSITORY / "benchmarks"))
+from benchmarks.scaling import page, published
+from benchmarks.scaling.forecast import core_speed, gpu_speed, training_seconds
+from benchmarks.scaling.scheduling import critical_path, first_come, longest_first, paths
+from dropnet.config.check import load
+from dropnet.config.plan import Plan
+from dropnet.pruning.schedule import remaining_counts
 
-import scaling  # noqa: E402
-import scheduling  # noqa: E402
-from dropnet.config.plan import load  # noqa: E402
-from dropnet.pruning.schedule import remaining_counts  # noqa: E402
-from scheduling import critical_path, first_come, longest_first, paths  # noqa: E402
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 ORDERS = pytest.mark.parametrize("makespan", [longest_first, first_come])
 
@@ -93,10 +92,13 @@ def test_within_the_bounds_of_list_scheduling(makespan, graph, cores):
 # --- what a job costs --------------------------------------------------------------------------
 
 
+def paper_plan():
+    return Plan(load(REPOSITORY / "config.yaml")).at("paper")
+
+
 def jobs_of(experiment):
-    config = load(REPOSITORY / "config.yaml")
-    jobs = {job.name: job for job in scaling.configuration.jobs(config, "paper", experiment)}
-    return scaling.configuration.settings(config, "paper", experiment), jobs
+    plan = paper_plan()
+    return plan.settings(experiment), {job.name: job for job in plan.jobs(experiment)}
 
 
 class Ten:
@@ -114,13 +116,13 @@ def test_seconds_of_a_job_by_hand():
         return {"train": 3e-3, "evaluate": 1e-3, "score": 1e-3}[kind] * fraction
 
     one = 10 * (54_000 * 3e-3 + 6_000 * 1e-3) + 10_000 * 1e-3 + 54_000 * 1e-3
-    assert scaling.training_seconds(settings, jobs["baseline"], Ten(), speed) == pytest.approx(one)
+    assert training_seconds(settings, jobs["baseline"], Ten(), speed) == pytest.approx(one)
     # the unpruned network is the baseline's; the last cycle leaves no filter
     counts = remaining_counts((64, 64), 0.2, 0.01, True)
     assert counts[-1] == 0
-    seconds = scaling.training_seconds(settings, jobs["minimum_layer"], Ten(), speed)
+    seconds = training_seconds(settings, jobs["minimum_layer"], Ten(), speed)
     assert seconds == pytest.approx(one * sum(counts[1:]) / 128)
-    again = scaling.training_seconds(settings, jobs["minimum (random_init)"], Ten(), speed)
+    again = training_seconds(settings, jobs["minimum (random_init)"], Ten(), speed)
     whole = remaining_counts((64, 64), 0.2, 0.01, False)
     assert again == pytest.approx(one * sum(whole) / 128)
 
@@ -132,7 +134,7 @@ def test_a_core_costs_what_was_measured_and_a_stack_less_for_each():
         "fractions": [0.25, 1.0],
         "seconds_per_image": {"FC 40-40 MNIST": seconds},
     }
-    speed = scaling.core_speed(measured, settings)
+    speed = core_speed(measured, settings)
     assert speed("train", 1.0, 1) == pytest.approx(4)
     assert speed("train", 0.5, 1) == pytest.approx(2)  # halfway between the logarithms
     assert speed("train", 0.1, 1) == pytest.approx(1)  # smaller ones are not cheaper
@@ -142,7 +144,7 @@ def test_a_core_costs_what_was_measured_and_a_stack_less_for_each():
 
 def test_a_gpu_waits_for_its_launches_or_its_arithmetic():
     settings, _ = jobs_of("VGG19")
-    speed = scaling.gpu_speed(settings, (3, 32, 32))
+    speed = gpu_speed(settings, (3, 32, 32))
     launches = 18 * 20 * 10e-6 / 32  # 16 convolutions and 2 fully connected layers
     assert speed("train", 0.05, 1) == pytest.approx(launches)
     assert 398e6 * 6 / 10e12 < speed("train", 1.0, 1) < 400e6 * 6 / 10e12
@@ -153,19 +155,15 @@ def test_a_gpu_waits_for_its_launches_or_its_arithmetic():
 
 @pytest.fixture(scope="module")
 def record():
-    return json.loads(scaling.RECORD.read_text(encoding="utf-8"))
+    return json.loads(published.RECORD.read_text(encoding="utf-8"))
 
 
 def test_the_document_says_what_was_worked_out(record):
-    assert scaling.document(record) == scaling.DOCUMENT.read_text(encoding="utf-8"), (
-        "run benchmarks/scaling.py"
-    )
+    assert page.document(record) == page.DOCUMENT.read_text(encoding="utf-8"), "run: make scaling"
 
 
 def test_the_record_is_of_the_configured_experiments(record):
-    config = load(REPOSITORY / "config.yaml")
-    names = scaling.configuration.experiments(config, "paper")
-    count = sum(len(list(scaling.configuration.jobs(config, "paper", name))) for name in names)
+    count = len(list(paper_plan().jobs()))
     jobs = record["results"]["jobs"]
     training = ("train_baseline", "prune_network", "train_random_init")
     assert sum(jobs[rule] for rule in training) == count
@@ -198,6 +196,8 @@ def test_the_profile_has_the_limits_that_follow(record):
     assert profile["jobs"] <= record["results"]["useful"]["busy"]  # "kept below that"
 
 
-@pytest.mark.parametrize("module", [scaling, scheduling])
+@pytest.mark.parametrize("module", [page, published])
 def test_examples_in_docstrings(module):
-    assert not doctest.testmod(module).failed
+    results = doctest.testmod(module)
+    assert results.attempted
+    assert not results.failed

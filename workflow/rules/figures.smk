@@ -5,14 +5,8 @@
 #          figures/{scale}/removable.png and .svg: how much can go
 
 
-def paper_curves_behind(figure):
-    """The paper's curves, if they are drawn behind a figure."""
-    overlaid = config["overlay"] and plan.figures[figure].of_paper
-    return [reference("paper_curves.csv")] if overlaid else []
-
-
 def face(scale, figure):
-    """What a figure says beside its curves (the fields of dropnet.figures.plotting.Face)."""
+    """What a figure says beside its curves (the fields of dropnet.figures.curves.Face)."""
     model = config["experiments"][figure.experiment]["model"]
     return {
         "title": figure.title,
@@ -29,7 +23,9 @@ rule plot_figure:
         script=script_of("plot_figure"),
         code=code_of("plot_figure"),
         curve="results/{scale}/curves/{figure}.csv",
-        paper=lambda w: paper_curves_behind(w.figure),
+        paper=lambda w: (
+            [reference("paper_curves.csv")] if plan.figures[w.figure].behind else []
+        ),
     output:
         png="figures/{scale}/{figure}.png",
         svg="figures/{scale}/{figure}.svg",
@@ -41,7 +37,9 @@ rule plot_figure:
     params:
         face=lambda w: json.dumps(face(w.scale, plan.figures[w.figure])),
         overlay=lambda w, input: (
-            ["--paper", *input.paper, "--figure", w.figure] if input.paper else []
+            ["--paper", *input.paper, "--figure", plan.figures[w.figure].behind]
+            if input.paper
+            else []
         ),
     message:
         "Draw {wildcards.figure} (scale {wildcards.scale})"

@@ -6,7 +6,7 @@ import pandas as pd
 
 from dropnet.config.plan import Plan
 from dropnet.errors import UserError
-from dropnet.figures.plotting import plot_removable, save
+from dropnet.figures import page, removable
 from dropnet.files.csv_tables import read_table, table_text, write_table
 from dropnet.paper import protocol
 from dropnet.paper.claims import load
@@ -29,9 +29,9 @@ def derive(published: str | Path, plan: Plan) -> None:
         if "removable.csv" in tables:
             record = Record.read(folder / RECORD)
             words = protocol.caption(record.scale, record.reductions, record.note)
-            figure = plot_removable(tables["removable.csv"], SHOWN, words)
+            figure = removable.plot(tables["removable.csv"], SHOWN, words)
             pictures = (folder / f"figures/removable.{kind}" for kind in ("png", "svg"))
-            save(figure, *pictures)
+            page.save(figure, *pictures)
 
 
 def check_derived(published: str | Path, plan: Plan) -> None:

@@ -1,0 +1,1 @@
+"""The benchmarks: this project beside Keras and plain PyTorch, the workflow, its scale on paper."""

@@ -1,0 +1,42 @@
+"""Work out what the whole paper protocol costs, and how its wall time falls with more cores.
+
+Reads published/benchmarks/scaling.json, or measures it anew with --measure; asks Snakemake for the
+jobs of scale `paper`; writes what follows to scaling.json, docs/scaling.md and docs/scaling.svg.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from benchmarks.bench import DATA
+from benchmarks.processes import REPOSITORY
+from benchmarks.scaling.findings import work_out
+from benchmarks.scaling.measure import measure
+from benchmarks.scaling.page import DOCUMENT, FIGURE, document, draw
+from benchmarks.scaling.published import RECORD
+from dropnet.config.check import load
+from dropnet.config.plan import Plan
+from dropnet.errors import exit_on_user_error
+from dropnet.files.artifacts import write_json, write_text
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scaling", description=__doc__)
+    parser.add_argument("--measure", action="store_true", help="time all networks and scripts anew")
+    parser.add_argument("--data", type=Path, default=DATA)
+    options = parser.parse_args()
+    with exit_on_user_error():
+        plan = Plan(load(REPOSITORY / "config.yaml"))
+        if options.measure:
+            measured = measure(plan, options.data)
+        else:
+            measured = json.loads(RECORD.read_text(encoding="utf-8"))
+        record = {**measured, "results": work_out(plan, measured)}
+        write_json(RECORD, record)
+        record = json.loads(RECORD.read_text(encoding="utf-8"))  # as the tests read it
+        write_text(DOCUMENT, document(record))
+        draw(record["results"], FIGURE)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,207 @@
+"""What every job of scale `paper` costs, by measured seconds and published epochs."""
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.bench import SCALE, images_of
+from benchmarks.scaling.measure import STACK, loading_name, network_name
+from benchmarks.scaling.published import (
+    PUBLISHED,
+    AnyEpochs,
+    Largest,
+    band,
+    epochs_by_family,
+    published_runs,
+    published_scales,
+)
+from benchmarks.scaling.scheduling import Graph
+from benchmarks.sides.ours import random_masks
+from dropnet.config.plan import Job, Plan
+from dropnet.networks.models import layers_of, masked_widths
+from dropnet.networks.sizes import size_of
+from dropnet.networks.steps import steps_of, weighted_steps
+from dropnet.pruning.schedule import fractions_trained
+from dropnet.settings import Settings
+
+PREPARE_SECONDS = 60.0  # assumed: how long fetching a data set takes depends on the network
+# An assumed GPU: of the arithmetic it does this much, and a launch takes this long.
+GPU_FLOPS, LAUNCH_SECONDS = 10e12, 10e-6
+LAUNCHES = {"train": 20, "evaluate": 7, "score": 7}  # of a layer with weights, for a batch
+
+GROUPS = {
+    "Model A": lambda s: s.model == "FC",
+    "Model B": lambda s: s.model == "Conv",
+    "Model C": lambda s: s.model == "ConvFC256",
+    "ResNet18": lambda s: s.model == "ResNet18",
+    "VGG19": lambda s: s.model == "VGG19",
+}
+ORACLE, APOZ, OTHERS = (
+    "One node or filter a cycle, with the oracle",
+    "APoZ",
+    "Data, tables, figures",
+)
+
+
+# --- what a job costs --------------------------------------------------------------------------
+
+# Seconds per image of a pass of a stack: speed(kind, fraction remaining, networks in the stack)
+Speed = Callable[[str, float, float], float]
+
+
+def core_speed(measured: Mapping[str, Any], settings: Settings) -> Speed:
+    """As measured, interpolated over the fraction (both as logarithms) and the stack's size."""
+    seconds = measured["seconds_per_image"][network_name(settings)]
+    places = np.log(measured["fractions"])
+
+    def at(size: str, kind: str, fraction: float) -> float:
+        place = np.log(max(fraction, measured["fractions"][0]))  # the last cycle may leave nothing
+        return math.exp(np.interp(place, places, np.log(seconds[size][kind])))
+
+    def speed(kind: str, fraction: float, networks: float) -> float:
+        alone = at("alone", kind, fraction)
+        if "stack" not in seconds:
+            return networks * alone
+        each = (at("stack", kind, fraction) - alone) / (STACK - 1)
+        return alone + each * (networks - 1)
+
+    return speed
+
+
+def gpu_speed(settings: Settings, image: Sequence[int]) -> Speed:
+    """Of a GPU that nobody measured: its arithmetic or its launches, whichever takes longer."""
+    layers = layers_of(settings)
+
+    @cache
+    def size(fraction: float) -> tuple[float, int]:
+        steps = steps_of(layers, tuple(image), random_masks(masked_widths(layers), fraction, 0))
+        count = len(list(weighted_steps(steps)))
+        return 2 * size_of(steps, *image[1:]).multiply_adds, count
+
+    def speed(kind: str, fraction: float, networks: float) -> float:
+        flops, count = size(fraction)
+        passes = 3 if kind == "train" else 1  # forward, and two products backward
+        arithmetic = networks * passes * flops / GPU_FLOPS
+        return max(arithmetic, LAUNCHES[kind] * count * LAUNCH_SECONDS / settings.batch_size)
+
+    return speed
+
+
+def training_seconds(
+    settings: Settings, job: Job, epochs: AnyEpochs, speed: Speed, seeds: int | None = None
+) -> float:
+    """Training, evaluation, scores and oracle of a job; `seeds` in place of its own number."""
+    seeds = seeds or len(job.seed_numbers)
+    train, validation, test = images_of(settings)
+    seconds = 0.0
+    for fraction in fractions_of(settings, job):
+        mean, longest = epochs.of(band(fraction), seeds)
+        stacked = seeds * mean / longest  # networks that are left in the stack, on average
+        seconds += longest * train * speed("train", fraction, stacked)
+        seconds += longest * validation * speed("evaluate", fraction, stacked)
+        seconds += test * speed("evaluate", fraction, seeds)
+        seconds += train * speed("score", fraction, seeds)
+    return seconds + oracle_seconds(settings, job, seeds)
+
+
+def fractions_of(settings: Settings, job: Job) -> list[float]:
+    """The fraction remaining in each cycle that a job trains."""
+    if job.method is None:
+        return fractions_trained(settings, None, random_init=False)
+    return fractions_trained(settings, job.method.metric, job.method.random_init)
+
+
+def oracle_seconds(settings: Settings, job: Job, seeds: int) -> float:
+    """Losses without each node: as benchmarked at full size, falling as the fraction squared."""
+    if job.method is None or job.method.metric != "oracle":
+        return 0.0
+    models = json.loads((PUBLISHED / "benchmarks/bench.json").read_text())["oracle"]["models"]
+    full = models["A" if settings.model == "FC" else "B"]["our_s"]["median"]
+    return seeds * full * sum(f**2 for f in [1.0, *fractions_of(settings, job)])
+
+
+# --- all jobs ----------------------------------------------------------------------------------
+
+
+class Forecast:
+    """Seconds of every job of scale `paper`."""
+
+    def __init__(self, plan: Plan, measured: Mapping[str, Any], graph: Graph) -> None:
+        self.plan, self.measured, self.graph = plan, measured, graph
+        by_protocol = pd.concat([published_runs(plan.at(scale)) for scale in self.unreduced()])
+        self.epochs = epochs_by_family(by_protocol)
+        self.others: AnyEpochs = Largest(list(self.epochs.values()))
+
+    def unreduced(self) -> Iterator[str]:
+        """The published scales whose networks are trained as the paper's are."""
+
+        def of(scale: str, name: str) -> Settings:
+            return replace(self.plan.at(scale).settings(name), scale=SCALE)
+
+        for scale in published_scales(self.plan):
+            names = self.plan.at(scale).experiments
+            if all(of(scale, name) == of(SCALE, name) for name in names):
+                yield scale
+
+    def settings(self, job: Job, scale: str = SCALE) -> Settings:
+        return self.plan.at(scale).settings(job.experiment, job.method)
+
+    def training(self, job: Job, speed: Speed | None = None, seeds: int | None = None) -> float:
+        """Seconds of a training job, beside start-up and loading."""
+        settings = self.settings(job)
+        speed = speed or core_speed(self.measured, settings)
+        epochs = self.epochs.get(settings.model, self.others)
+        return training_seconds(settings, job, epochs, speed, seeds)
+
+    def fixed(self, rule: str, job: Job) -> float:
+        """Seconds until a training job begins to train."""
+        loading = self.measured["loading_s"][loading_name(self.settings(job))]
+        return self.measured["start_up_s"][rule] + loading
+
+    def seconds(self, gpu: bool = False) -> dict[int, float]:
+        """Of all jobs, by their ids."""
+        found = {}
+        for number, rule in self.graph.rules.items():
+            job = self.graph.training.get(number)
+            if job is None:
+                found[number] = self.other(rule)
+            else:
+                speed = self.gpu_speed(job) if gpu else None
+                found[number] = self.fixed(rule, job) + self.training(job, speed)
+        return found
+
+    def gpu_speed(self, job: Job) -> Speed:
+        """On the assumed GPU."""
+        settings = self.settings(job)
+        return gpu_speed(settings, self.plan.config["datasets"][settings.dataset]["image"])
+
+    def other(self, rule: str) -> float:
+        """Of a job that does not train."""
+        if rule in ("figures", "prepare_dataset"):  # `figures` only names what to make
+            return PREPARE_SECONDS if rule == "prepare_dataset" else 0.0
+        script = {"collect_all_runs": "collect_runs"}.get(rule, rule)
+        return self.measured["figure_s"].get(rule, self.measured["start_up_s"][script])
+
+    def group(self, number: int) -> str:
+        """Of a job, as the table of core-hours has them."""
+        job = self.graph.training.get(number)
+        if job is None:
+            return OTHERS
+        if job.experiment.endswith("-apoz"):
+            return APOZ
+        settings = self.plan.at(SCALE).settings(job.experiment)
+        if settings.prune_fraction == 0:
+            return ORACLE
+        return next(name for name, has in GROUPS.items() if has(settings))
+
+    def title(self, number: int) -> str:
+        """A job in words."""
+        job = self.graph.training.get(number)
+        rule = self.graph.rules[number]
+        return rule if job is None else f"{job.experiment}, {job.name}"
