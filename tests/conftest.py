@@ -20,6 +20,11 @@ from helpers.settings import toy_settings
 torch.set_num_threads(1)
 
 
+def pytest_collection_modifyitems(items):
+    """Let those that take long begin first: at the end none is left to run alone."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(autouse=True)
 def _subnormal_numbers():
     """The engines flush subnormal numbers to zero; other tests of this process need them."""

@@ -26,6 +26,8 @@ from helpers.project import (
     write_config,
 )
 
+pytestmark = pytest.mark.slow
+
 in_the_project = pytest.mark.xdist_group("project")  # one after the other
 
 

@@ -32,6 +32,8 @@ from helpers.project import (
     tables,
 )
 
+pytestmark = pytest.mark.slow
+
 FIGURE = "figures/tiny/mine.png"
 ADVICE = "then start again: finished cycles are kept"
 

@@ -6,7 +6,11 @@ import signal
 import time
 from contextlib import suppress
 
+import pytest
+
 from helpers.project import copy_project, jobs_at_work, snakemake, start_snakemake, tables
+
+pytestmark = pytest.mark.slow
 
 KILLS = 25
 LONGEST = 7.0  # seconds between two kills; Snakemake and a job need about three to start
