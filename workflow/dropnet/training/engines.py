@@ -19,5 +19,4 @@ def make_task(
 ) -> BaseTask:
     """Prepare the splits, pairs of uint8 images [n, c, h, w] and labels [n], for a network."""
     engine = import_module(engine_of(settings, torch.device(device).type == "cuda"))
-    task: BaseTask = engine.Task(train, validation, test, settings, dtype, device)
-    return task
+    return engine.Task(train, validation, test, settings, dtype, device)
