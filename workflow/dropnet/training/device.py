@@ -39,7 +39,7 @@ def find_device(wanted: str, precision: str = "float32") -> torch.device:
         torch.backends.cudnn.benchmark = False
         # float32 means float32, unless the settings ask for less
         rounding = "tf32" if precision == "tf32" else "ieee"
-        torch.backends.cudnn.conv.fp32_precision = rounding
+        torch.backends.cudnn.conv.fp32_precision = rounding  # type: ignore[attr-defined]
         torch.backends.cuda.matmul.fp32_precision = rounding
     elif precision == "tf32":
         raise UserError(

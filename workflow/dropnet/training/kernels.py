@@ -1,17 +1,21 @@
 """Kernels for a stack of convolutional networks of unequal widths: all of them in one launch.
 
-A product of a layer is Sum_k A[row, k] B[k, column]. Rows are positions of images, k runs over the taps
-of a 3x3 kernel and the channels of one network, as many as it has. Where the k-th value lies in memory,
-seen from a position, is the same for all positions: `places` is the table of it. So that taps need
-no test at the border of an image, images and activations are stored with a border of zeros (`BORDER`).
+A layer is a product, Sum_k A[row, k] B[k, column]. Rows are positions of images; k runs over the
+taps of a 3x3 kernel and the channels of one network, as many as it has. Where the k-th value lies
+in memory, seen from a position, is the same for all positions: `places` is the table of it. So that
+taps need no test at the border of an image, images and activations are stored with a border of
+zeros (`BORDER`).
 
-Every sum is taken in the same order whatever else is in the stack: over k, and over the blocks of
-samples, in steps that depend on the network alone, without atomics. Zeros at the end of a sum
-change nothing, and so a network's digits do not depend on its company.
+Every sum is taken in the same order whatever else is in the stack: over k, and over blocks of
+samples, in steps that do not depend on the stack, without atomics. Zeros at the end of a sum change
+nothing, and so a network's digits do not depend on its company.
 
-Names of arguments: `x` what a layer reads, `z` what it gives after ReLU and pooling, `g` the gradient of
-that; `winner` says which of the 2x2 positions a pooling took. Shapes are in `stacked`. Capital arguments
-are constants of the compiled kernel.
+Arguments: `x` is what a layer reads, `z` what it gives after ReLU and pooling, `g` the gradient of
+that; `winner` says which of the 2x2 positions a pooling took; `x_stride`, `z_stride`, `g_stride`
+lead from one network's to the next one's; `depths` and `widths` are each network's numbers of k and
+of columns, `depth` and FILTERS, CHANNELS, NODES what memory has of them. Shapes are in `stacked`.
+Capital arguments are constants of a compiled kernel: ROWS, COLUMNS and STEP of k are those of a
+tile, GROUP is how many places follow each other.
 """
 
 import triton
@@ -30,7 +34,7 @@ def _product(a, b, sum_, PRECISION: tl.constexpr):
 
 @triton.jit
 def _places(table, at, GROUP: tl.constexpr):
-    """Read places from the table; channels of GROUP lie side by side, which lets them be read at once."""
+    """Read places; those of GROUP follow each other, which lets their values be read at once."""
     found = tl.load(table + at)
     if GROUP > 1:
         found = tl.max_contiguous(tl.multiple_of(found, GROUP), GROUP)
@@ -42,19 +46,17 @@ _ANY = ["rows", "samples", "blocks"]  # one compiled kernel for all values of th
 
 @triton.jit(do_not_specialize=_ANY[:1])
 def convolve(
-    x, x_stride, x_batch, batch, kernel, bias, z, z_stride, winner, places, depths, depth, widths, rows,
+    x, x_stride, x_batch, batch, kernel, bias, z, z_stride, winner, places, depths, depth, widths,
+    rows,
     HEIGHT: tl.constexpr, WIDTH: tl.constexpr, X_HEIGHT: tl.constexpr, X_WIDTH: tl.constexpr,
-    CHANNELS: tl.constexpr, FILTERS: tl.constexpr, POOL: tl.constexpr, KEEP: tl.constexpr, GROUP: tl.constexpr,
+    CHANNELS: tl.constexpr, FILTERS: tl.constexpr, POOL: tl.constexpr, KEEP: tl.constexpr,
+    GROUP: tl.constexpr,
     ROWS: tl.constexpr, COLUMNS: tl.constexpr, STEP: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
-    """Convolution, ReLU and, where POOL, the largest of 2x2 positions.
+    """Convolution, ReLU and, where POOL, the largest of 2x2 positions; the winners, if to KEEP.
 
-    Args:
-        x_stride: from one network's x to the next one's; 0 for images, which all share.
-        batch: number of the batch, on the device; x_batch: from one batch's x to the next one's.
-        rows: of the output: samples * HEIGHT * WIDTH, after the pooling.
-        HEIGHT: of the output, likewise WIDTH; X_HEIGHT, X_WIDTH: of the input; CHANNELS, FILTERS: in memory; `depth`: of the table in memory.
-        KEEP: write the winners.
+    `batch` is the number of the batch, on the device, and `x_batch` leads from one batch's x to the
+    next one's. There are `rows` positions of output, each sample having HEIGHT * WIDTH of them.
     """
     network = tl.program_id(2)
     columns = tl.program_id(1) * COLUMNS + tl.arange(0, COLUMNS)
@@ -111,13 +113,10 @@ def of_input(
 ):  # fmt: skip
     """The gradient of a convolution's input, which is itself the output of a ReLU.
 
-    Args:
-        kernel: turned: [networks, taps and filters, CHANNELS].
-        x: the input; where it is 0, its gradient is.
-        codes: which winner a value of `places` counts for; one table for each of the four kinds of
-            position, even or odd by row and column, as of `places`. Without POOL there is one.
-        rows: samples * HEIGHT * WIDTH, those of the input halved and rounded up where POOL.
-        HEIGHT: of the input, likewise WIDTH.
+    The kernel is turned: [networks, taps and filters, CHANNELS]. Where the input is 0, its gradient
+    is. With a pooling, positions are of four kinds, even or odd by row and column, and `places` has
+    a table for each; so has `codes`, which winner a place counts for. `rows` are the positions of
+    one kind, and HEIGHT and WIDTH those of the input.
     """
     network = tl.program_id(2)
     columns = tl.program_id(1) * COLUMNS + tl.arange(0, COLUMNS)
@@ -154,17 +153,16 @@ def of_input(
 
 @triton.jit(do_not_specialize=_ANY[1:])
 def of_kernel(
-    x, x_stride, x_batch, batch, g, winner, g_stride, parts, bias_parts, places, depths, depth, widths,
-    samples, blocks,
+    x, x_stride, x_batch, batch, g, winner, g_stride, parts, bias_parts, places, depths, depth,
+    widths, samples, blocks,
     HEIGHT: tl.constexpr, WIDTH: tl.constexpr, X_HEIGHT: tl.constexpr, X_WIDTH: tl.constexpr,
-    CHANNELS: tl.constexpr, FILTERS: tl.constexpr, POOL: tl.constexpr, SAMPLES: tl.constexpr, GROUP: tl.constexpr,
+    CHANNELS: tl.constexpr, FILTERS: tl.constexpr, POOL: tl.constexpr, SAMPLES: tl.constexpr,
+    GROUP: tl.constexpr,
     ROWS: tl.constexpr, COLUMNS: tl.constexpr, STEP: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
-    """The gradients of kernel and bias, summed over blocks of SAMPLES samples each: [networks, blocks, ...].
+    """The gradients of kernel and bias, in parts of SAMPLES samples: [networks, blocks, ...].
 
-    Args:
-        samples: of the batch; `blocks`: of them.
-        HEIGHT: of the output after the pooling, likewise WIDTH.
+    HEIGHT and WIDTH are those of the output after the pooling, X_HEIGHT and X_WIDTH of the input.
     """
     network, block = tl.program_id(2), tl.program_id(1)
     ACROSS_KERNEL: tl.constexpr = (FILTERS + COLUMNS - 1) // COLUMNS
@@ -209,15 +207,13 @@ def of_kernel(
 
 @triton.jit(do_not_specialize=_ANY[2:])
 def update(
-    kernel, turned, bias, parts, bias_parts, depths, depth, inputs, turned_depth, widths, blocks, rate,
-    CHANNELS: tl.constexpr, FILTERS: tl.constexpr,
+    kernel, turned, bias, parts, bias_parts, depths, depth, inputs, turned_depth, widths,
+    blocks, rate, CHANNELS: tl.constexpr, FILTERS: tl.constexpr,
     TURN: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """Subtract rate times the sum over all blocks; keep the turned kernel like the kernel.
+    """Subtract rate times the sum of all parts; where TURN, keep the turned kernel like the kernel.
 
-    Args:
-        depths: rows of each network's kernel, 9 times its `inputs`.
-        turned: [networks, taps and filters, CHANNELS], the taps in reverse; written where TURN.
+    `inputs` are the channels of each network as its rows count them.
     """
     network = tl.program_id(1)
     entry = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -253,7 +249,7 @@ def connect(
     NODES: tl.constexpr, SPAN: tl.constexpr, GROUP: tl.constexpr,
     ROWS: tl.constexpr, COLUMNS: tl.constexpr, STEP: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
-    """The product of a fully connected layer, in parts of SPAN inputs each: [networks, blocks, samples, NODES]."""
+    """A layer of nodes, its product in parts of SPAN inputs: [networks, blocks, samples, NODES]."""
     network = tl.program_id(2)
     block, tile = tl.program_id(1) % blocks, tl.program_id(1) // blocks
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
@@ -298,9 +294,10 @@ def judge(
     logits, labels, batch, error, losses, hits, samples, batch_size,
     NODES: tl.constexpr, CLASSES: tl.constexpr, ROWS: tl.constexpr,
 ):  # fmt: skip
-    """Softmax minus the one-hot label, and the sums of losses and hits of the epoch so far (float64).
+    """Softmax minus the one-hot label; add to the epoch's sums of losses and hits (float64).
 
-    The prediction is the first class with the largest logit; logits that are not numbers predict nothing.
+    The prediction is the first class with the largest logit; logits that are not all numbers
+    predict nothing.
     """
     network = tl.program_id(0)
     row, columns = tl.arange(0, ROWS), tl.arange(0, NODES)
@@ -333,7 +330,7 @@ def disconnect(
 ):  # fmt: skip
     """The backward pass of a fully connected layer: the gradient of its input, and the update.
 
-    The input is the output of a ReLU: where it is 0, its gradient is. Its gradient lies as the input does.
+    The input is the output of a ReLU: where it is 0, its gradient is. They lie alike in memory.
     """
     network = tl.program_id(1)
     steps, columns = tl.program_id(0) * STEP + tl.arange(0, STEP), tl.arange(0, NODES)

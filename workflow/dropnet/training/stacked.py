@@ -16,9 +16,9 @@ at a network's own. What is beyond is zero and remains zero. Layouts, `n` the ne
     kernel of a layer of nodes [n, positions and channels, nodes], likewise
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import triton
@@ -26,7 +26,7 @@ import triton
 from dropnet.networks.cycle import Weights
 from dropnet.networks.masks import Masks
 from dropnet.networks.models import Conv, Dense, MaxPool
-from dropnet.networks.steps import Weighted
+from dropnet.networks.steps import Step, Weighted
 from dropnet.training import kernels
 from dropnet.training.evaluation import losses_and_hits
 from dropnet.training.task import BaseTask, Split
@@ -123,6 +123,29 @@ class Grid:
         return (down + (torch.arange(self.width) + first) * self.channels).flatten()
 
 
+class Input(NamedTuple):
+    """What a layer reads.
+
+    Attributes:
+        values: of one or of all batches.
+        network: from one network's values to the next one's; 0 where all share them.
+        batch: from one batch's values to the next one's; 0 where there is one batch.
+        number: of the batch, int32 [1] on the device.
+    """
+
+    values: torch.Tensor
+    network: int
+    batch: int
+    number: torch.Tensor
+
+
+class Gradient(NamedTuple):
+    """The gradient of a convolution's output, and which of 2x2 positions its pooling took."""
+
+    values: torch.Tensor
+    winners: torch.Tensor
+
+
 class Task(BaseTask):
     """A data set prepared for training chains of convolutions on a GPU."""
 
@@ -195,7 +218,9 @@ class _Layer:
         """A number for each network, on the device."""
         return torch.tensor(numbers, dtype=torch.int32, device=self.task.device)
 
-    def tables(self, own: Sequence[torch.Tensor], depth: int, dtype=torch.int32) -> torch.Tensor:
+    def tables(
+        self, own: Sequence[torch.Tensor], depth: int, dtype: torch.dtype = torch.int32
+    ) -> torch.Tensor:
         """A row of numbers for each network, on the device; 0 beyond a network's own."""
         padded = torch.zeros(len(own), depth, dtype=dtype)
         for row, values in zip(padded, own, strict=True):
@@ -226,6 +251,7 @@ class Convolution(_Layer):
             first: the input are the images, which all networks share.
         """
         self.pool, self.first = pool, first
+        self._scratch: tuple[torch.Tensor, torch.Tensor] | None = None
         self.widths = [len(step.outputs) for step in steps]
         self.columns = _columns(self.widths)
         fold = 2 if pool else 1
@@ -290,15 +316,25 @@ class Convolution(_Layer):
             f"{self.name}.bias": self.bias[n, : self.widths[n]].to("cpu", copy=True),
         }
 
-    def forward(self, x, samples, z, winner=None) -> None:
+    def forward(
+        self, x: Input, samples: int, z: torch.Tensor, winner: torch.Tensor | None = None
+    ) -> None:
         """Write the output for some samples, and the winners if they are asked for."""
         self._convolve(x, samples, z, winner, self.grid, self.pool)
 
-    def rectify(self, x, samples, active) -> None:
+    def rectify(self, x: Input, samples: int, active: torch.Tensor) -> None:
         """Write what the ReLU gives, before any pooling, for some samples."""
         self._convolve(x, samples, active, None, self.rectified, False)
 
-    def _convolve(self, x, samples, z, winner, grid, pool) -> None:
+    def _convolve(
+        self,
+        x: Input,
+        samples: int,
+        z: torch.Tensor,
+        winner: torch.Tensor | None,
+        grid: Grid,
+        pool: bool,
+    ) -> None:
         rows = samples * grid.height * grid.width
         tiles = self.tiles("convolve", self.columns)
         across = grid.channels // tiles.columns
@@ -311,14 +347,16 @@ class Convolution(_Layer):
             PRECISION=self.task.precision, **tiles.arguments(),
         )  # fmt: skip
 
-    def backward(self, x, samples, of, of_x, rate) -> None:
-        """Write the gradient of the input, if asked for, and update the weights.
+    def backward(
+        self, x: Input, samples: int, of: Gradient, of_x: torch.Tensor | None, rate: float
+    ) -> None:
+        """Write the gradient of the input, if there is room for it, and update the weights.
 
         Args:
-            x: the input: tensor, stride between networks and batches, number of the batch.
+            x: the input.
             samples: of the batch.
-            of: gradient of the output, and the winners.
-            of_x: takes the gradient of the input.
+            of: the gradient of the output.
+            of_x: takes the gradient of the input; None for that of the images.
             rate: of the update.
         """
         self._of_kernel(x, samples, of)
@@ -330,12 +368,12 @@ class Convolution(_Layer):
         """The number of parts in which the gradients are summed over the samples."""
         return triton.cdiv(samples, self.each)
 
-    def _of_kernel(self, x, samples, of) -> None:
+    def _of_kernel(self, x: Input, samples: int, of: Gradient) -> None:
         tiles = self.tiles("of_kernel", self.columns)
         across = self.grid.channels // tiles.columns
         blocks = self.blocks(samples)
         kernels.of_kernel[triton.cdiv(self.entries, tiles.rows) * across, blocks, self.size](
-            *x, *of, of[0].stride(0), *self.scratch(blocks), self.places, self.depths,
+            *x, *of, of.values.stride(0), *self.scratch(blocks), self.places, self.depths,
             self.depth, self.widths_table, samples, blocks,
             HEIGHT=self.grid.height, WIDTH=self.grid.width, X_HEIGHT=self.below.height,
             X_WIDTH=self.below.width, CHANNELS=self.below.channels, FILTERS=self.grid.channels,
@@ -343,7 +381,7 @@ class Convolution(_Layer):
             PRECISION=self.task.precision, **tiles.arguments(),
         )  # fmt: skip
 
-    def _update(self, samples, rate) -> None:
+    def _update(self, samples: int, rate: float) -> None:
         blocks = self.blocks(samples)
         kernels.update[triton.cdiv(self.entries * self.grid.channels, 512), self.size](
             self.kernel, self.kernel if self.first else self.turned, self.bias,
@@ -357,7 +395,7 @@ class Convolution(_Layer):
         """How a kernel cuts its product in this layer."""
         return TILES[kernel, "images" if self.first else "filters", columns]
 
-    def _of_input(self, x, samples, of, of_x) -> None:
+    def _of_input(self, x: Input, samples: int, of: Gradient, of_x: torch.Tensor) -> None:
         tiles = self.tiles("of_input", self.input_columns)
         fold = 2 if self.pool else 1
         height, width = self.below.height, self.below.width
@@ -367,8 +405,8 @@ class Convolution(_Layer):
             self.below.channels // tiles.columns,
             self.size,
         ](
-            *of, of[0].stride(0), self.turned, x[0], of_x, of_x.stride(0), self.back, self.codes,
-            self.turned_depths, self.turned_depth, self.inputs_table, rows,
+            *of, of.values.stride(0), self.turned, x.values, of_x, of_x.stride(0), self.back,
+            self.codes, self.turned_depths, self.turned_depth, self.inputs_table, rows,
             HEIGHT=height, WIDTH=width, CHANNELS=self.below.channels, FILTERS=self.grid.channels,
             POOL=self.pool, GROUP=GROUP,
             PRECISION=self.task.precision, **tiles.arguments(),
@@ -376,7 +414,7 @@ class Convolution(_Layer):
 
     def scratch(self, blocks: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Room for the parts of the gradients; made once, as a captured graph keeps its place."""
-        if not hasattr(self, "_scratch") or len(self._scratch[0]) < self.size * blocks:
+        if self._scratch is None or len(self._scratch[0]) < self.size * blocks:
             self._scratch = (
                 self.task.zeros(self.size * blocks, self.depth, self.grid.channels),
                 self.task.zeros(self.size * blocks, self.grid.channels),
@@ -387,7 +425,9 @@ class Convolution(_Layer):
 class Nodes(_Layer):
     """A fully connected layer whose input is the output of a ReLU."""
 
-    def __init__(self, task: Task, steps: Sequence[Weighted], below: Grid, inputs: Sequence[int]):
+    def __init__(
+        self, task: Task, steps: Sequence[Weighted], below: Grid, inputs: Sequence[int]
+    ) -> None:
         """Lay out the layer of all networks.
 
         Args:
@@ -396,7 +436,10 @@ class Nodes(_Layer):
             below: where its input lies.
             inputs: channels of each network's input.
         """
-        self.relu, self.nodes = steps[0].layer.relu, steps[0].layer.nodes
+        layer = steps[0].layer
+        assert isinstance(layer, Dense)
+        self.relu, self.nodes = layer.relu, layer.nodes
+        self._scratch: dict[int, torch.Tensor] = {}
         self.positions = below.height * below.width
         self.widths = [self.nodes] * len(steps)
         grid = Grid(1, 1, max(16, triton.next_power_of_2(self.nodes)), border=0)
@@ -421,14 +464,14 @@ class Nodes(_Layer):
             f"{self.name}.bias": self.bias[n, : self.nodes].to("cpu", copy=True),
         }
 
-    def forward(self, x, samples, z) -> None:
+    def forward(self, x: Input, samples: int, z: torch.Tensor) -> None:
         """Write the output for some samples."""
         parts = self.scratch(samples)
         tiles = TILES["connect", "filters", self.columns]
         across = self.grid.channels // tiles.columns
         kernels.connect[triton.cdiv(samples, tiles.rows), self.blocks * across, self.size](
-            x[0], x[1], self.below.sample, self.kernel, parts, self.places, self.depths, self.depth,
-            samples, self.blocks,
+            x.values, x.network, self.below.sample, self.kernel, parts, self.places, self.depths,
+            self.depth, samples, self.blocks,
             NODES=self.grid.channels, SPAN=SPAN, GROUP=GROUP,
             PRECISION=self.task.precision, **tiles.arguments(),
         )  # fmt: skip
@@ -438,24 +481,39 @@ class Nodes(_Layer):
             NODES=self.grid.channels, SPAN=SPAN, RELU=self.relu, ROWS=rows,
         )  # fmt: skip
 
-    def backward(self, x, samples, error, of_x, rate) -> None:
+    def backward(
+        self, x: Input, samples: int, error: torch.Tensor, of_x: torch.Tensor, rate: float
+    ) -> None:
         """Write the gradient of the input, and update the weights."""
         step = 32 if self.grid.channels <= 64 else 16
         kernels.disconnect[triton.cdiv(self.positions * max(1, *self.rows), step), self.size](
-            x[0], x[1], self.below.sample, error, self.kernel, self.bias, of_x, self.places,
-            self.depths, self.depth, samples, rate,
+            x.values, x.network, self.below.sample, error, self.kernel, self.bias, of_x,
+            self.places, self.depths, self.depth, samples, rate,
             NODES=self.grid.channels, GROUP=GROUP, ROWS=32, STEP=step,
             PRECISION=self.task.precision, num_warps=4,
         )  # fmt: skip
 
     def scratch(self, samples: int) -> torch.Tensor:
         """Room for the parts of the product, made once for each number of samples."""
-        if not hasattr(self, "_scratch"):
-            self._scratch = {}
         if samples not in self._scratch:
             shape = (self.size, self.blocks, samples, self.grid.channels)
             self._scratch[samples] = self.task.zeros(*shape)
         return self._scratch[samples]
+
+
+@dataclass(frozen=True)
+class Room:
+    """What a training step writes, a tensor a layer: made once, as recorded steps keep to it.
+
+    Attributes:
+        outputs: of all layers, those of the convolutions first.
+        gradients: of the outputs.
+        winners: of the convolutions: which of 2x2 positions was taken; whatever without a pooling.
+    """
+
+    outputs: list[torch.Tensor]
+    gradients: list[torch.Tensor]
+    winners: list[torch.Tensor]
 
 
 class Stack:
@@ -468,21 +526,22 @@ class Stack:
     def __init__(self, task: Task, weights: Sequence[Weights], masks: Sequence[Masks]) -> None:
         """Take over networks as `weights.compact` makes them."""
         self.task, self.size = task, len(weights)
-        self.layers = list(_layers(task, [task.steps(mask) for mask in masks]))
-        for layer in self.layers:
+        self._convolutions, self._nodes = _layers(task, [task.steps(mask) for mask in masks])
+        self._layers: list[Convolution | Nodes] = [*self._convolutions, *self._nodes]
+        for layer in self._layers:
             for n, own in enumerate(weights):
                 layer.load(n, own)
-        self.batch = torch.zeros(1, dtype=torch.int32, device=task.device)
-        self.losses = task.zeros(self.size, dtype=torch.float64)
-        self.hits = task.zeros(self.size, dtype=torch.float64)
-        self._room: dict[int, list[torch.Tensor]] = {}
-        self._backward_room: tuple | None = None
-        self._graphs: dict[int, Any] = {}
+        self._number = torch.zeros(1, dtype=torch.int32, device=task.device)  # of the batch
+        self._losses = task.zeros(self.size, dtype=torch.float64)
+        self._hits = task.zeros(self.size, dtype=torch.float64)
+        self._outputs_for: dict[int, list[torch.Tensor]] = {}
+        self._room: Room | None = None
+        self._graphs: dict[int, torch.cuda.CUDAGraph] = {}
 
     def weights(self) -> list[dict[str, torch.Tensor]]:
         """Return copies of the current weights of each network, named as they came."""
         return [
-            {name: tensor for layer in self.layers for name, tensor in layer.weights(n).items()}
+            {name: tensor for layer in self._layers for name, tensor in layer.weights(n).items()}
             for n in range(self.size)
         ]
 
@@ -496,14 +555,13 @@ class Stack:
         Args:
             epoch: its number, 1 for the first; every epoch is like the others here.
         """
-        for sums in (self.batch, self.losses, self.hits):
+        for sums in (self._number, self._losses, self._hits):
             sums.zero_()
         samples, size = len(self.task.train.labels), self.task.batch_size
-        whole = samples // size
-        self._steps(whole)
+        self._steps(samples // size)
         if samples % size:
             self._step(samples % size)
-        return (self.losses / samples).tolist(), (self.hits / samples).tolist()
+        return (self._losses / samples).tolist(), (self._hits / samples).tolist()
 
     def _steps(self, count: int) -> None:
         """Take steps of whole batches: on a GPU by replaying what the first one has recorded."""
@@ -534,57 +592,58 @@ class Stack:
 
     def _step(self, samples: int) -> None:
         """Train all networks on the next batch, which has so many samples."""
-        task = self.task
+        task, room = self.task, self._training_room()
         size, rate = task.batch_size, task.learning_rate / samples
-        outputs, gradients, winners = self._training_room()
         images = task.train.images
-        x = (images, 0, size * images.stride(0), self.batch)
-        inputs = []
-        for layer, z, winner in zip(self.layers, outputs, winners, strict=True):
-            inputs.append(x)
-            if isinstance(layer, Convolution):
-                layer.forward(x, samples, z, winner)
-            else:
-                layer.forward(x, samples, z)
-            x = (z, z.stride(0) if z.dim() > 3 else samples * z.shape[2], 0, self.batch)
-        last = self.layers[-1]
+        x = Input(images, 0, size * images.stride(0), self._number)
+        read = []
+        for convolution, z, winner in zip(
+            self._convolutions, room.outputs, room.winners, strict=False
+        ):
+            read.append(x)
+            convolution.forward(x, samples, z, winner)
+            x = Input(z, z.stride(0), 0, self._number)
+        for nodes, z in zip(self._nodes, room.outputs[len(read) :], strict=True):
+            read.append(x)
+            nodes.forward(x, samples, z)
+            x = Input(z, samples * z.shape[2], 0, self._number)
+        last = self._nodes[-1]
         kernels.judge[(self.size,)](
-            outputs[-1], task.train.labels, self.batch, gradients[-1], self.losses, self.hits,
-            samples, size,
+            x.values, task.train.labels, self._number, room.gradients[-1], self._losses,
+            self._hits, samples, size,
             NODES=last.grid.channels, CLASSES=last.nodes, ROWS=triton.next_power_of_2(size),
         )  # fmt: skip
-        for index in reversed(range(len(self.layers))):
-            layer, of_x = self.layers[index], gradients[index - 1] if index else None
-            of = gradients[index]
+        below = [None, *room.gradients]
+        for index in reversed(range(len(self._layers))):
+            layer, of, of_x = self._layers[index], room.gradients[index], below[index]
             if isinstance(layer, Convolution):
-                of = (of, of if winners[index] is None else winners[index])
-            layer.backward(inputs[index], samples, of, of_x, rate)
-        kernels.count[(1,)](self.batch)
+                gradient = Gradient(of, room.winners[index])
+                layer.backward(read[index], samples, gradient, of_x, rate)
+            else:
+                assert of_x is not None  # there are convolutions below
+                layer.backward(read[index], samples, of, of_x, rate)
+        kernels.count[(1,)](self._number)
 
-    def _training_room(self):
-        if self._backward_room is None:
-            size = self.task.batch_size
-            outputs = self._outputs(size)
-            gradients = [torch.zeros_like(z) for z in outputs]
-            winners = [
-                torch.zeros_like(z, dtype=torch.int8)
-                if isinstance(layer, Convolution) and layer.pool
-                else None
-                for layer, z in zip(self.layers, outputs, strict=True)
-            ]
-            self._backward_room = outputs, gradients, winners
-        return self._backward_room
+    def _training_room(self) -> Room:
+        if self._room is None:
+            outputs = self._outputs(self.task.batch_size)
+            images = outputs[: len(self._convolutions)]
+            self._room = Room(
+                outputs=outputs,
+                gradients=[torch.zeros_like(z) for z in outputs],
+                winners=[torch.zeros_like(z, dtype=torch.int8) for z in images],
+            )
+        return self._room
 
     def _outputs(self, samples: int) -> list[torch.Tensor]:
         """Room for the outputs of all layers for so many samples."""
-        if samples not in self._room:
-            self._room[samples] = [
-                self._room_for(layer.grid, samples)
-                if isinstance(layer, Convolution)
-                else self.task.zeros(self.size, samples, layer.grid.channels)
-                for layer in self.layers
+        if samples not in self._outputs_for:
+            images = [self._room_for(layer.grid, samples) for layer in self._convolutions]
+            nodes = [
+                self.task.zeros(self.size, samples, layer.grid.channels) for layer in self._nodes
             ]
-        return self._room[samples]
+            self._outputs_for[samples] = images + nodes
+        return self._outputs_for[samples]
 
     # --- evaluation ------------------------------------------------------------------------
 
@@ -601,25 +660,28 @@ class Stack:
         count = len(samples.labels)
         return (losses / count).tolist(), (hits / count).tolist()
 
-    def _forward(self, samples: Samples, start: int, observe: Any = None) -> torch.Tensor:
+    def _forward(
+        self,
+        samples: Samples,
+        start: int,
+        observe: Callable[[Convolution, torch.Tensor], None] | None = None,
+    ) -> torch.Tensor:
         """Return the logits [n, samples, classes] of a chunk; `observe` is told the activations."""
-        images = samples.images[start : start + CHUNK]
+        images, outputs = samples.images[start : start + CHUNK], self._outputs(CHUNK)
         count = len(images)
-        x = (images, 0, 0, self.batch)
-        for layer, z in zip(self.layers, self._outputs(CHUNK), strict=True):
-            if isinstance(layer, Convolution):
-                if observe:
-                    active = self._room_for(layer.rectified, count)
-                    layer.rectify(x, count, active)
-                    observe(layer, active)
-                layer.forward(x, count, z)
-                x = (z, z.stride(0), 0, self.batch)
-            else:
-                layer.forward(x, count, z)
-                x = (z, count * z.shape[2], 0, self.batch)
-        last = self.layers[-1]
-        logits = z.view(-1)[: self.size * count * last.grid.channels]
-        return logits.view(self.size, count, -1)[:, :, : last.nodes]
+        x = Input(images, 0, 0, self._number)
+        for convolution, z in zip(self._convolutions, outputs, strict=False):
+            if observe:
+                active = self._room_for(convolution.rectified, count)
+                convolution.rectify(x, count, active)
+                observe(convolution, active)
+            convolution.forward(x, count, z)
+            x = Input(z, z.stride(0), 0, self._number)
+        for nodes, z in zip(self._nodes, outputs[len(self._convolutions) :], strict=True):
+            nodes.forward(x, count, z)
+            x = Input(z, count * z.shape[2], 0, self._number)
+        logits = x.values.view(-1)[: self.size * x.network].view(self.size, count, -1)
+        return logits[:, :, : self._nodes[-1].nodes]
 
     def _room_for(self, grid: Grid, samples: int) -> torch.Tensor:
         """Zeros for the outputs of a layer and their border."""
@@ -631,7 +693,7 @@ class Stack:
 
         They are those of `dropnet.metrics`.
         """
-        sums: dict[str, dict[Any, torch.Tensor]] = {
+        sums: dict[str, dict[Convolution, torch.Tensor]] = {
             "mean_activation": {},
             "zero_share": {},
             "silent_share": {},
@@ -660,22 +722,26 @@ class Stack:
         ]
 
 
-def _layers(task: Task, networks: Sequence[Sequence[Any]]) -> Iterator[_Layer]:
+def _layers(
+    task: Task, networks: Sequence[Sequence[Step]]
+) -> tuple[list[Convolution], list[Nodes]]:
     """Lay out the layers of all networks, given as the steps of each."""
     channels, height, width = task.image_shape
     grid = Grid(height, width, channels)
-    widths = [channels] * len(networks)
-    first = True
-    layers = list(zip(*networks, strict=True))
+    convolutions: list[Convolution] = []
+    nodes: list[Nodes] = []
+    layers = [
+        [step for step in steps if isinstance(step, Weighted)]
+        for steps in zip(*networks, strict=True)
+    ]
     for index, steps in enumerate(layers):
-        match steps[0]:
-            case Weighted(layer=Conv()):
-                pool = index + 1 < len(layers) and isinstance(layers[index + 1][0], MaxPool)
-                layer = Convolution(task, steps, grid, pool, first)
-                first = False
-            case Weighted(layer=Dense()):
-                layer = Nodes(task, steps, grid, widths)
-            case _:
-                continue
-        yield layer
-        grid, widths = layer.grid, layer.widths
+        if not steps:
+            continue
+        if isinstance(steps[0].layer, Conv):
+            pool = isinstance(networks[0][index + 1], MaxPool)
+            convolutions.append(Convolution(task, steps, grid, pool, first=not convolutions))
+            grid, widths = convolutions[-1].grid, convolutions[-1].widths
+        else:
+            nodes.append(Nodes(task, steps, grid, widths))
+            grid, widths = nodes[-1].grid, nodes[-1].widths
+    return convolutions, nodes
