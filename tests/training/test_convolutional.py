@@ -207,9 +207,11 @@ def test_jobs_side_by_side_take_a_gpu_each(monkeypatch, tmp_path):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr("dropnet.training.device._held", held := [])
     assert find_device("auto") == torch.device("cuda:0")
+    assert find_device("auto", convolves=False) == torch.device("cpu")
     assert find_device("auto") == torch.device("cuda:1")
-    assert find_device("auto") == torch.device("cuda:0")  # all are taken
-    held.pop().close()
+    assert find_device("auto") == torch.device("cuda:0")  # each has one, and so they share
+    assert find_device("auto") == torch.device("cuda:1")
+    held[1].close()
     assert find_device("auto") == torch.device("cuda:1")  # it was let go of
     for file in held:
         file.close()

@@ -34,6 +34,10 @@ MEMORY = (
     "not enough memory; give the job more (mem_mb of the profile, ulimit -v), or use fewer cores,"
     f" {GO_ON}"
 )
+GPU_MEMORY = (
+    "not enough memory on the GPU; let a job train fewer networks at once (seeds_per_job of"
+    f" config.yaml), or fewer jobs share it (gpu of the profile), {GO_ON}"
+)
 
 
 @contextmanager
@@ -88,6 +92,8 @@ def of_the_machine(error: BaseException) -> str | None:
         isinstance(error, OSError | RuntimeError | ImportError)
         and any(words in str(error) for words in OUT_OF_MEMORY)
     )
+    if out_of_memory and "CUDA" in str(error):
+        return GPU_MEMORY
     return MEMORY if out_of_memory else None
 
 

@@ -217,7 +217,8 @@ class ScalePlan:
     def seed_blocks(self, experiment: str) -> list[str]:
         """Return the blocks of seeds that are trained together, each as "first-last"."""
         values = self.protocol(experiment)
-        seeds, size = values["seeds"], values["seeds_per_job"]
+        seeds = values["seeds"]
+        size = self._config.get("seeds_per_job") or values["seeds_per_job"]
         return [f"{first}-{min(first + size, seeds) - 1}" for first in range(0, seeds, size)]
 
     def jobs(self, *experiments: str) -> Iterator[Job]:

@@ -10,23 +10,30 @@ import torch
 
 from dropnet.errors import UserError
 
+PLACES = 64  # of jobs on one GPU; more than its memory has room for
 _held: list[
     IO[str]
 ] = []  # the lock of the GPU that this process has taken; it ends with the process
 
 
-def find_device(wanted: str, precision: str = "float32") -> torch.device:
+def find_device(wanted: str, precision: str = "float32", convolves: bool = True) -> torch.device:
     """Return the device for `auto`, `cpu`, `cuda` or `cuda:N`, and make its results repeatable.
 
-    `auto` takes a GPU that no other job of this user on this machine has taken, the first one if
-    all are.
+    `auto` takes the GPU that the fewest jobs of this user on this machine have taken; but fully
+    connected networks stay on the processor. A step of 15 of them took 0.37 ms on an H200 whatever
+    their width, bound by launches, and takes 0.4 to 1.1 ms on one core, of which there are several.
+
+    Args:
+        wanted: `auto`, `cpu`, `cuda` or `cuda:N`.
+        precision: of the settings.
+        convolves: the networks have convolutions.
 
     Raises:
         UserError: if a GPU is asked for that is not there, or a precision that needs one.
     """
     present = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if wanted == "auto":
-        wanted = f"cuda:{_free_gpu(present)}" if present else "cpu"
+        wanted = f"cuda:{_free_gpu(present)}" if present and convolves else "cpu"
     device = torch.device(wanted)
     if device.type == "cuda":
         if (device.index or 0) >= present:
@@ -50,18 +57,19 @@ def find_device(wanted: str, precision: str = "float32") -> torch.device:
 
 
 def _free_gpu(count: int) -> int:
-    """Take the first GPU that is free, so that jobs side by side have one each."""
+    """Take a place on the GPU that has the fewest jobs, so that jobs side by side are spread."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "all").replace("/", "_")
-    for number in range(count):
-        name = f"dropnet-{os.getuid()}-gpus-{visible}-{number}.lock"
-        file = (Path(tempfile.gettempdir()) / name).open("a")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
-            continue
-        _held.append(file)
-        return number
+    for place in range(PLACES):
+        for number in range(count):
+            name = f"dropnet-{os.getuid()}-gpus-{visible}-{number}-{place}.lock"
+            file = (Path(tempfile.gettempdir()) / name).open("a")
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.close()
+                continue
+            _held.append(file)
+            return number
     return 0
 
 
