@@ -117,7 +117,11 @@ def test_which_engine_trains_what():
 @cache
 def large(precision="float32", steps=200):
     """Networks of unequal widths on as many batches as steps, and a partial one."""
-    settings = toy_settings("Conv", (40, 64), batch_size=32, precision=precision)
+    # at the protocol's rate of 0.1 the losses of float32 and float64, both on a processor, are 1e-4
+    # apart after so many steps: a position of a pooling that is a close call tips over; here 1e-7
+    settings = toy_settings(
+        "Conv", (40, 64), batch_size=32, precision=precision, learning_rate=0.02
+    )
     splits = [images((1, 28, 28), count, seed) for seed, count in enumerate((32 * steps + 8, 9, 9))]
     keeps = [(40, 64), (17, 33), (3, 5)]
     networks = [network(settings, (1, 28, 28), n, keep) for n, keep in enumerate(keeps)]
