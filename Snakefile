@@ -8,9 +8,6 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
-report: "workflow/report/workflow.rst"
-
-
 include: "workflow/rules/startup.smk"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"

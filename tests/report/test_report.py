@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageColor
 
-from dropnet.figures.plotting import STYLES
+from dropnet.figures.style import STYLES
 from dropnet.files.csv_tables import read_table, write_table
 from dropnet.paper.claims import load
 from dropnet.paper.judging import READERS, VERDICTS, judge

@@ -231,11 +231,11 @@ def test_without_augmentation_nothing_is_drawn_or_copied(monkeypatch):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("compute", [torch.float32, torch.bfloat16])
-def test_augmented_images_lie_as_plain_ones_do(channels, compute):
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_augmented_images_lie_as_plain_ones_do(channels, precision):
     images = torch.randint(0, 256, (20, channels, 8, 8), dtype=torch.uint8)
     split = (images, torch.zeros(20, dtype=torch.uint8))
-    task = task_of(splits=[split] * 3, augmentation="affine", compute=compute)
+    task = task_of(splits=[split] * 3, augmentation="affine", precision=precision)
     for start, size in ((0, 16), (16, 4)):
         plain, _ = task.batch(start, None)
         augmented, onehot = task.batch(start, task.draw(1))

@@ -145,7 +145,7 @@ def test_statistics_of_nodes_count_zeros_too(make_task):
 def test_bfloat16_computes_convolutions_only(model):
     """Weights, logits and sums stay float32; the loss is that of float32 to bfloat16's digits."""
     single, _ = small_task(model)
-    half, _ = small_task(model, compute=torch.bfloat16)
+    half, _ = small_task(model, precision="bfloat16")
     stacks = [full_stack(single), full_stack(half)]
     losses = [stack.evaluate(single.validation)[0][0] for stack in stacks]
     assert losses[1] == pytest.approx(losses[0], rel=0.03)

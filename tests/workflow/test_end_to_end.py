@@ -119,7 +119,7 @@ def test_a_rerun_does_what_an_edit_made_stale(project):
     after_curves = {"combine_curves": 1, "plot_figure": 3}
     expectations = {
         "workflow/scripts/plot_figure.py": {"plot_figure": 3},
-        "workflow/dropnet/figures/plotting.py": {"plot_figure": 3, "plot_removable": 1},
+        "workflow/dropnet/figures/page.py": {"plot_figure": 3, "plot_removable": 1},
         "workflow/dropnet/pruning/algorithm.py": {**pruning, **after_runs, **after_curves},
         "workflow/dropnet/training/train.py": {**training, **after_runs, **after_curves},
         # an engine concerns its own models, a metric its own runs

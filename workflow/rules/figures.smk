@@ -5,14 +5,8 @@
 #          figures/{scale}/removable.png and .svg: how much can go
 
 
-def paper_curves_behind(figure):
-    """The paper's curves, if they are drawn behind a figure."""
-    overlaid = config["overlay"] and plan.figures[figure].of_paper
-    return [reference("paper_curves.csv")] if overlaid else []
-
-
 def face(scale, figure):
-    """What a figure says beside its curves (the fields of dropnet.figures.plotting.Face)."""
+    """What a figure says beside its curves (the fields of dropnet.figures.curves.Face)."""
     model = config["experiments"][figure.experiment]["model"]
     return {
         "title": figure.title,
@@ -29,22 +23,11 @@ rule plot_figure:
         script=script_of("plot_figure"),
         code=code_of("plot_figure"),
         curve="results/{scale}/curves/{figure}.csv",
-        paper=lambda w: paper_curves_behind(w.figure),
-    output:
-        png=report(
-            "figures/{scale}/{figure}.png",
-            caption="../report/figure.rst",
-            category="Figures",
-            subcategory=lambda w: config["experiments"][
-                plan.figures[w.figure].experiment
-            ]["dataset"],
-            labels=lambda w: {
-                "figure": w.figure,
-                "experiment": plan.figures[w.figure].experiment,
-                "shows": plan.figures[w.figure].shows,
-                "scale": w.scale,
-            },
+        paper=lambda w: (
+            [reference("paper_curves.csv")] if plan.figures[w.figure].behind else []
         ),
+    output:
+        png="figures/{scale}/{figure}.png",
         svg="figures/{scale}/{figure}.svg",
     log:
         "results/{scale}/logs/plot_figure_{figure}.txt",
@@ -54,7 +37,9 @@ rule plot_figure:
     params:
         face=lambda w: json.dumps(face(w.scale, plan.figures[w.figure])),
         overlay=lambda w, input: (
-            ["--paper", *input.paper, "--figure", w.figure] if input.paper else []
+            ["--paper", *input.paper, "--figure", plan.figures[w.figure].behind]
+            if input.paper
+            else []
         ),
     message:
         "Draw {wildcards.figure} (scale {wildcards.scale})"
@@ -69,12 +54,7 @@ rule plot_removable:
         code=code_of("plot_removable"),
         removable="results/{scale}/removable.csv",
     output:
-        png=report(
-            "figures/{scale}/removable.png",
-            caption="../report/removable.rst",
-            category="How much can go",
-            labels={"scale": "{scale}", "shows": "share removed within 1 point"},
-        ),
+        png="figures/{scale}/removable.png",
         svg="figures/{scale}/removable.svg",
     log:
         "results/{scale}/logs/plot_removable.txt",

@@ -3,7 +3,7 @@
 import argparse
 
 from dropnet.errors import exit_on_user_error
-from dropnet.figures.plotting import plot_removable, save
+from dropnet.figures import page, removable
 from dropnet.files.csv_tables import read_table
 from dropnet.tables.columns import REMOVABLE
 from dropnet.tables.removable import SHOWN
@@ -17,8 +17,8 @@ def main() -> None:
     parser.add_argument("--png", required=True)
     parser.add_argument("--svg", required=True)
     args = parser.parse_args()
-    figure = plot_removable(read_table(args.removable, REMOVABLE), SHOWN, args.note)
-    save(figure, args.png, args.svg)
+    figure = removable.plot(read_table(args.removable, REMOVABLE), SHOWN, args.note)
+    page.save(figure, args.png, args.svg)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from dropnet.files.code_files import WORKFLOW
 from dropnet.files.yaml_files import read, strict_validator
 from dropnet.metrics import FOR_CHAINS
 from dropnet.networks.models import MODELS, Layer, check_pools, convolves, is_chain
+from dropnet.paper import protocol
 from dropnet.tables.columns import QUANTITIES
 
 SCHEMA = WORKFLOW / "schemas" / "config.schema.yaml"
@@ -126,6 +127,8 @@ def _check_widths(
 def _check_figure(key: str, figure: Config, config: Config) -> None:
     _known(f"{key}.experiment", figure["experiment"], config["experiments"], "an experiment")
     _known(f"{key}.shows", figure["shows"], QUANTITIES, "a quantity of runs.csv")
+    if "paper" in figure:
+        _check_comparable(f"{key}.paper", figure, config)
     experiment = config["experiments"][figure["experiment"]]
     stop = figure.get("stop_fraction", experiment["stop_fraction"])
     if stop < experiment["stop_fraction"]:
@@ -144,6 +147,19 @@ def _check_figure(key: str, figure: Config, config: Config) -> None:
                 " allowed: each run once"
             )
         shown[run.name] = name
+
+
+def _check_comparable(key: str, figure: Config, config: Config) -> None:
+    """Refuse to draw curves of the paper behind those of other data, or of another quantity."""
+    name, papers = figure["paper"], protocol.figures()
+    _known(key, name, papers, "a figure of the paper")
+    ours = figure["shows"], config["experiments"][figure["experiment"]]["dataset"]
+    if papers[name] != ours:
+        alike = [other for other, shown in papers.items() if shown == ours]
+        raise UserError(
+            f"config: {key}: {name!r} shows {' on '.join(papers[name])}, and this figure"
+            f" {' on '.join(ours)}; allowed: {', '.join(alike) or 'no such key'}"
+        )
 
 
 def _parsed(key: str, read: Callable[..., Method], *words: Any) -> Method:

@@ -62,6 +62,8 @@ class Figure:
         methods: the names of its curves, and the method of each.
         stop_fraction: where its curves end; 0 where the runs do.
         of_paper: whether it shows what the paper's figure of that name does.
+        behind: the paper's figure whose curves are drawn behind its own; None for none. It is the
+            one that is configured (`paper`), else the one that it replicates.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Figure:
     methods: Mapping[str, Method]
     stop_fraction: float
     of_paper: bool
+    behind: str | None
 
     @property
     def runs(self) -> dict[str, str]:
@@ -108,6 +111,8 @@ class Plan:
         chosen = self.config["figures"][name]
         experiment = self.config["experiments"][chosen["experiment"]]
         shown = chosen.get("methods", experiment["methods"])
+        of_paper = protocol.shows_figure(name, chosen["experiment"], chosen["shows"])
+        behind = chosen.get("paper", name if of_paper else None)
         return Figure(
             name=name,
             title=chosen["title"],
@@ -115,7 +120,8 @@ class Plan:
             shows=chosen["shows"],
             methods={label: run_of(label, experiment["prune_fraction"]) for label in shown},
             stop_fraction=chosen.get("stop_fraction", 0),
-            of_paper=protocol.shows_figure(name, chosen["experiment"], chosen["shows"]),
+            of_paper=of_paper,
+            behind=behind if self.config["overlay"] else None,
         )
 
     def at(self, scale: str) -> "ScalePlan":
@@ -164,7 +170,7 @@ class ScalePlan:
     @property
     def caption(self) -> str:
         """What a picture of all experiments says of the scale; "" where nothing is reduced."""
-        reduced = [self.reductions(experiment) for experiment in self.experiments]
+        reduced = {experiment: self.reductions(experiment) for experiment in self.experiments}
         return protocol.caption(self.scale, reduced, self.note)
 
     def settings(self, experiment: str, method: Method | None = None) -> Settings:

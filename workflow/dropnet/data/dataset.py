@@ -60,7 +60,8 @@ class Dataset:
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """(channels, height, width) of every image."""
-        return tuple(self.train_images.shape[1:])
+        channels, height, width = self.train_images.shape[1:]
+        return channels, height, width
 
     def checksum(self) -> str:
         """SHA-256 over the four arrays: what config.yaml pins as `sha256`.
@@ -72,7 +73,7 @@ class Dataset:
         total = hashlib.sha256()
         for name, tensor in self.tensors.items():
             total.update(f"{name} uint8 {','.join(map(str, tensor.shape))}\n".encode("ascii"))
-            total.update(tensor.contiguous().numpy())
+            total.update(tensor.contiguous().numpy().data)
         return total.hexdigest()
 
     def save(self, path: str | Path) -> None:
@@ -90,7 +91,9 @@ class Dataset:
         if set(tensors) != set(ARRAYS) or not isinstance(record, dict):
             raise UserError(f"{path}: not a data set; delete it and run again")
         try:
-            return cls(record.get("name"), record.get("classes"), **tensors)
+            return cls(record["name"], record["classes"], **tensors)
+        except KeyError as error:
+            raise UserError(f"{path}: its record has no {error}; delete it and run again") from None
         except UserError as error:
             raise UserError(f"{path}: {error}; delete it and run again") from None
 

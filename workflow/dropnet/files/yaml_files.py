@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from collections.abc import Hashable
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -20,7 +21,7 @@ LARGEST = 100_000  # values of a file, with those that its aliases (*name) repea
 class _Loader(yaml.SafeLoader):
     """YAML, but a key given twice is an error instead of the last one winning."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """As the parent does. Raises UserError if a key is given twice."""
         keys = Counter(key.value for key, _ in node.value if _is_plain_key(key))
         twice = next((key for key, count in keys.items() if count > 1), None)
@@ -111,4 +112,5 @@ def strict_validator(schema: Path) -> Validator:
         }
     )
     strict = validators.extend(Draft202012Validator, type_checker=types)
-    return strict(yaml.safe_load(schema.read_text(encoding="utf-8")))
+    validator: Validator = strict(yaml.safe_load(schema.read_text(encoding="utf-8")))
+    return validator

@@ -37,7 +37,8 @@ class Metric:
 
     def importance(self, statistics: "Statistics") -> "list[torch.Tensor]":
         """Return one score a remaining node, layer by layer."""
-        return import_module(self.module).importance(statistics)
+        scores: list[torch.Tensor] = import_module(self.module).importance(statistics)
+        return scores
 
     @property
     def measure(self) -> "Callable[..., Statistics] | None":

@@ -108,7 +108,9 @@ def load_initial_weights(path: str | Path, unpruned: Cycle) -> list[Weights]:
     Raises UserError if the file is damaged, or the weights do not have the shapes of those.
     """
     tensors, _ = load_tensors(path)
-    weights = [_by_name(tensors, f"seed{network.seed}/") for network in unpruned.networks]
+    weights: list[Weights] = [
+        _by_name(tensors, f"seed{network.seed}/") for network in unpruned.networks
+    ]
     with artifact(path):
         for network, own in zip(unpruned.networks, weights, strict=True):
             for name, trained in network.weights.items():

@@ -208,6 +208,18 @@ def layers_of(settings: Settings) -> tuple[Layer, ...]:
     return MODELS[settings.model](settings.widths, settings.classes)
 
 
+def classes_of(layers: Sequence[Layer]) -> int:
+    """Return the number of classes that a network tells apart.
+
+    Raises:
+        ValueError: if its last layer is no classifier.
+    """
+    match layers[-1]:
+        case Dense(nodes=classes):
+            return classes
+    raise ValueError(f"not a classifier: {layers[-1]}")
+
+
 def engine_of(layers: Sequence[Layer]) -> str:
     """Return the name of the module that trains a network of these layers.
 

@@ -7,7 +7,7 @@ import torch
 
 from dropnet.networks.cycle import Weights
 from dropnet.networks.models import Conv
-from dropnet.networks.steps import Step, weighted_steps
+from dropnet.networks.steps import Step, Weighted, weighted_steps
 from dropnet.randomness import generator
 
 
@@ -39,7 +39,7 @@ def initial_weights(
         random = torch.rand(shape, generator=generator(purpose, seed, index))
         weights[f"{step.name}.kernel"] = (2 * random - 1) * limit
         weights[f"{step.name}.bias"] = torch.zeros(outputs)
-        if convolution and step.layer.batch_norm:
+        if isinstance(step.layer, Conv) and step.layer.batch_norm:
             weights[f"{step.name}.gamma"] = torch.ones(outputs)
             weights[f"{step.name}.beta"] = torch.zeros(outputs)
             weights[f"{step.name}.mean"] = torch.zeros(outputs)
@@ -71,7 +71,7 @@ def compact(weights: Weights, steps: Sequence[Step]) -> dict[str, torch.Tensor]:
     return compacted
 
 
-def _names(step: Step, weights: Weights) -> list[str]:
+def _names(step: Weighted, weights: Weights) -> list[str]:
     """The tensors of a layer, in their order."""
     prefix = f"{step.name}."
     return [name.removeprefix(prefix) for name in weights if name.startswith(prefix)]

@@ -55,15 +55,15 @@ class Statement:
     @property
     def words(self) -> str:
         """The statement in words."""
-        low, high = self.over
+        (low, high), above = self.over, self.above or 0.0
         where = f"at {low:g} remaining" if low == high else f"from {high:g} to {low:g} remaining"
         if self.other is None:
-            return f"{self.method} loses less than {_points(-self.above)} {where}"
+            return f"{self.method} loses less than {_points(-above)} {where}"
         if self.below is not None:
             return f"{self.method} is within {_points(self.below)} of {self.other} {where}"
-        if self.above < 0:
-            return f"{self.method} is not worse than {self.other} by {_points(-self.above)} {where}"
-        by = f" by more than {_points(self.above)}" if self.above else ""
+        if above < 0:
+            return f"{self.method} is not worse than {self.other} by {_points(-above)} {where}"
+        by = f" by more than {_points(above)}" if above else ""
         return f"{self.method} is better than {self.other}{by} {where}"
 
 

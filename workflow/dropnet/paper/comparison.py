@@ -28,12 +28,12 @@ def beside_paper(
     rows = []
     ours = curves[curves["split"] == "test"]
     for (figure, experiment), of_figure in ours.groupby(["figure", "experiment"], sort=False):
-        theirs = _counterpart(figure, experiment, paper, settings)
+        theirs = _counterpart(str(figure), str(experiment), paper, settings)
         joined = _placed(of_figure).merge(_placed(theirs), on=KEYS, suffixes=("", "_paper"))
         for method, points in joined.groupby("method", sort=False):
             difference = points["accuracy"] - points["accuracy_paper"]
-            farthest = difference.abs().idxmax()
-            first = points.loc[points["fraction_remaining"].idxmax()]
+            farthest = difference.abs().argmax()
+            first = points.iloc[points["fraction_remaining"].argmax()]
             rows.append(
                 {
                     "figure": figure,
@@ -42,8 +42,8 @@ def beside_paper(
                     "paper": first["accuracy_paper"],
                     "points": len(points),
                     "mean": difference.mean(),
-                    "largest": difference[farthest],
-                    "at": points.loc[farthest, "fraction_remaining"],
+                    "largest": difference.iloc[farthest],
+                    "at": points["fraction_remaining"].iloc[farthest],
                 }
             )
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -86,7 +86,8 @@ def _counterpart(
         return paper[paper["figure"] == figure]
     same = [name for name in settings if _network(settings[name]) == _network(settings[experiment])]
     of_network = paper[paper["experiment"].isin(same) & (paper["split"] == "test")]
-    return of_network[of_network["figure"] == of_network["figure"].min()]
+    first: str = of_network["figure"].min()
+    return of_network[of_network["figure"] == first]
 
 
 def _network(settings: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -13,7 +13,7 @@ Corrected are the p-values that statements hold, and those that they do not, eac
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,8 @@ REPLICATED, NOT_REPLICATED = "replicated", "not replicated"
 INCONCLUSIVE, NOT_RUN = "inconclusive", "not run"
 VERDICTS = (REPLICATED, NOT_REPLICATED, INCONCLUSIVE, NOT_RUN)
 BORNE_OUT, NOT_BORNE_OUT, UNDECIDED = "borne out", "not borne out", "undecided"
+Side = Literal["greater", "less"]  # than a bound
+
 LEVEL = 0.05  # of all tests, and of the intervals
 FEWEST_SEEDS = 3
 
@@ -84,7 +86,9 @@ class Effect:
     p_fails: float
 
 
-def average(fractions: Sequence[float], accuracies: Sequence[float], low: float, high: float):
+def average(
+    fractions: Iterable[float], accuracies: Iterable[float], low: float, high: float
+) -> float:
     """Return the mean of a curve over a range of the fraction remaining.
 
     The curve is linear between its points on the logarithmic axis on which it is drawn. The range
@@ -107,7 +111,7 @@ def average(fractions: Sequence[float], accuracies: Sequence[float], low: float,
 
 
 def common_range(
-    over: tuple[float, float], curves: Iterable[Sequence[float]]
+    over: tuple[float, float], curves: Iterable[Iterable[float]]
 ) -> tuple[float, float]:
     """Return the part of a range that all curves reach, given their fractions remaining.
 
@@ -127,7 +131,7 @@ def effects_of(statement: Statement, runs: pd.DataFrame, methods: Mapping[str, s
     """
     names = [methods[statement.method]]
     names += [methods[statement.other]] if statement.other else []
-    curves = {
+    curves: dict[str, dict[Any, tuple[list[float], list[float]]]] = {
         name: {
             seed: (rows["fraction_remaining"].tolist(), rows["test_accuracy"].tolist())
             for seed, rows in runs[runs["method"] == name].groupby("seed")
@@ -155,10 +159,9 @@ def assessed(effects: Sequence[float], above: float | None, below: float | None)
         above: lower bound, or None.
         below: upper bound, or None.
     """
-    bounds = [
-        (bound, side) for bound, side in ((above, "greater"), (below, "less")) if bound is not None
-    ]
-    contrary = {"greater": "less", "less": "greater"}
+    sides: tuple[tuple[float | None, Side], ...] = ((above, "greater"), (below, "less"))
+    bounds = [(bound, side) for bound, side in sides if bound is not None]
+    contrary: dict[Side, Side] = {"greater": "less", "less": "greater"}
     mean = float(np.mean(effects))
     return Effect(
         mean,
@@ -171,7 +174,7 @@ def assessed(effects: Sequence[float], above: float | None, below: float | None)
     )
 
 
-def _p(effects: Sequence[float], bound: float, side: str) -> float:
+def _p(effects: Sequence[float], bound: float, side: Side) -> float:
     """The p-value of a one-sided t-test; without any spread the comparison itself decides."""
     if np.ptp(effects) == 0:
         beyond = effects[0] > bound if side == "greater" else effects[0] < bound
@@ -257,10 +260,9 @@ def judge(
     for statement in statements:
         figure = drawn.get(statement.figure)
         needed = [m for m in (statement.method, statement.other) if m]
-        missing = figure is None or any(
-            (figure.experiment, figure.methods.get(name)) not in present for name in needed
-        )
-        if not missing:
+        if figure is not None and all(
+            (figure.experiment, figure.methods.get(name)) in present for name in needed
+        ):
             of_experiment = runs[runs["experiment"] == figure.experiment]
             effects[statement.id] = effects_of(statement, of_experiment, figure.methods)
         theirs = paper_effect(statement, paper)
@@ -291,7 +293,7 @@ def judge(
 
 
 def _decide(
-    rows: list[dict],
+    rows: list[dict[str, Any]],
     effects: Mapping[str, Sequence[float]],
     statements: Mapping[str, Statement],
     drawn: Mapping[str, Drawn],
@@ -363,7 +365,7 @@ def by_claim(claims: pd.DataFrame, verdicts: Sequence[str] = VERDICTS) -> list[d
     return [
         {
             "id": claim,
-            "says": says[claim],
+            "says": says[str(claim)],
             "counts": {verdict: int((rows["verdict"] == verdict).sum()) for verdict in verdicts},
             "borne_out": int((rows["paper_verdict"] == BORNE_OUT).sum()),
             "total": len(rows),

@@ -13,12 +13,43 @@ from dropnet.files.yaml_files import read
 PROTOCOL = WORKFLOW / "reference" / "protocol.yaml"
 #: What makes an experiment the one that it is, and no scale changes; and its widths.
 IDENTITY = ("dataset", "model", "prune_fraction", "stop_fraction")
+#: How a value ({1}) that is not the paper's ({0}) is told, if not as in "patience 10 instead of 5";
+#: one that is larger in its own words, if there are two. In the order in which they are told.
+WORDS = {
+    "dataset": ("{1} instead of {0}",),
+    "model": ("model {1} instead of {0}",),
+    "prune_fraction": ("p = {1} instead of {0}",),
+    "stop_fraction": ("down to {1} instead of {0}",),
+    "seeds": ("{1} of {0} seeds", "{1} instead of {0} seeds"),
+    "widths": ("widths {1} instead of {0}",),
+    "train_images": ("the first {1:,} training images",),
+    "test_images": ("the first {1:,} test images",),
+    "batch_size": ("batches of {1} instead of {0}",),
+    "learning_rate": ("learning rate {1} instead of {0}",),
+    "max_epochs": (
+        "at most {1} of {0} epochs a cycle",
+        "at most {1} instead of {0} epochs a cycle",
+    ),
+    "patience": ("patience {1} instead of {0}",),
+    "selection": ("{1} instead of {0} selection",),
+    "precision": ("convolutions in {1} instead of {0}",),
+    "augmentation": ("{1} instead of {0} augmentation",),
+}
 Values = Mapping[str, Any]
 
 
 def shows_figure(name: str, experiment: str, shows: str) -> bool:
     """Say whether a figure shows what the paper's figure of that name does."""
     return _paper()["figures"].get(name) == {"experiment": experiment, "shows": shows}
+
+
+def figures() -> dict[str, tuple[str, str]]:
+    """Return the paper's figures by name, each as the quantity that it shows and the data set."""
+    experiments = _paper()["experiments"]
+    return {
+        name: (pinned["shows"], experiments[pinned["experiment"]]["dataset"])
+        for name, pinned in _paper()["figures"].items()
+    }
 
 
 def reductions(experiment: str, values: Values, own: Values, ignore: Iterable[str] = ()) -> str:
@@ -45,40 +76,29 @@ def reductions_of(settings: Values) -> str:
     return reductions(settings["experiment"], values, own, ["seeds"])
 
 
-def caption(scale: str, reductions: Iterable[str], note: str) -> str:
-    """Return what a picture of several experiments says of their scale: "" for the paper's."""
-    return f"Scale {scale}. {note}." if any(reductions) else ""
+def caption(scale: str, reductions: Mapping[str, str], note: str) -> str:
+    """Return what a picture of several experiments says of their scale: "" for the paper's.
+
+    Args:
+        scale: its name.
+        reductions: of each experiment, in words, or "". Where some have none, the others are named.
+        note: what is said of results that are not by the paper's protocol.
+    """
+    reduced = [experiment for experiment, words in reductions.items() if words]
+    if not reduced:
+        return ""
+    named = "" if len(reduced) == len(reductions) else f": {', '.join(reduced)}"
+    return f"Scale {scale}. {note}{named}."
 
 
-def _differences(values: Mapping[str, Any], named: Mapping[str, Any], ignore: Iterable[str]) -> str:
+def _differences(values: Values, named: Values, ignore: Iterable[str]) -> str:
     """Say in words which values differ from the paper's, those that it names an experiment with."""
     paper = _paper()["protocol"] | named
-    words = {
-        "dataset": ("{1} instead of {0}",),
-        "model": ("model {1} instead of {0}",),
-        "prune_fraction": ("p = {1} instead of {0}",),
-        "stop_fraction": ("down to {1} instead of {0}",),
-        "seeds": ("{1} of {0} seeds", "{1} instead of {0} seeds"),
-        "widths": ("widths {1} instead of {0}",),
-        "train_images": ("the first {1:,} training images",),
-        "test_images": ("the first {1:,} test images",),
-        "batch_size": ("batches of {1} instead of {0}",),
-        "learning_rate": ("learning rate {1} instead of {0}",),
-        "max_epochs": (
-            "at most {1} of {0} epochs a cycle",
-            "at most {1} instead of {0} epochs a cycle",
-        ),
-        "patience": ("patience {1} instead of {0}",),
-        "selection": ("{1} instead of {0} selection",),
-        "precision": ("convolutions in {1} instead of {0}",),
-        "augmentation": ("{1} instead of {0} augmentation",),
-    }
     said = []
-    for key, (less, *more) in words.items():
-        if key in ignore:
-            continue
+    for key in [*WORDS, *(key for key in paper if key not in WORDS)]:
+        less, *more = WORDS.get(key, (f"{key.replace('_', ' ')} {{1}} instead of {{0}}",))
         pair = paper[key], values[key]
-        if pair[0] != pair[1]:
+        if key not in ignore and pair[0] != pair[1]:
             shown = ["-".join(map(str, v)) if isinstance(v, list) else v for v in pair]
             said.append((more[0] if more and pair[1] > pair[0] else less).format(*shown))
     return ", ".join(said)

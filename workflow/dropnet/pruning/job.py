@@ -86,7 +86,8 @@ class TrainingJob:
 
     @property
     def _method(self) -> str:
-        return self._about.get("method", BASELINE)
+        method: str = self._about.get("method", BASELINE)
+        return method
 
     def write(self, cycles: Sequence[Cycle]) -> None:
         """Write the networks of all cycles, the provenance and, last, the table."""

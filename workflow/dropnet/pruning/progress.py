@@ -4,6 +4,7 @@ import logging
 import sys
 import time
 from datetime import timedelta
+from types import TracebackType
 
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
@@ -37,10 +38,15 @@ class Progress:
         self._redirect.__enter__()
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         """Remove the live line."""
         self.bar.close()
-        self._redirect.__exit__(*error)
+        self._redirect.__exit__(kind, error, trace)
 
     def epoch(self, epoch: Epoch) -> None:
         """An epoch of the current cycle has ended."""

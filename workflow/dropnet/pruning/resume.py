@@ -8,6 +8,9 @@ import time
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
+from typing import TextIO
+
+import torch
 
 from dropnet.errors import UserError
 from dropnet.files.artifacts import artifact, load_tensors, save_tensors
@@ -106,7 +109,7 @@ class Checkpoint:
                 self.path.unlink()
                 return None
             self._before = record["seconds"]
-            weights: list[dict] = [{} for _ in record["epochs"]]
+            weights: list[dict[str, torch.Tensor]] = [{} for _ in record["epochs"]]
             for name, tensor in tensors.items():
                 network, _, own = name.partition("/")
                 weights[int(network)][own] = tensor
@@ -150,7 +153,7 @@ def _digest(content: bytes) -> str:
     return sha256(content).hexdigest()
 
 
-def _lock(file, folder: Path) -> None:
+def _lock(file: TextIO, folder: Path) -> None:
     """Lock a file for this process; the lock ends with the process, however that ends."""
     give_up = time.monotonic() + SECONDS_TO_WAIT
     while True:

@@ -5,6 +5,7 @@ A finished cycle is kept on disk at once, and so are the epochs of a long one.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 from dropnet.metrics import Metric
 from dropnet.networks.cycle import Cycle, Weights
@@ -30,13 +31,12 @@ class Trainer:
     ) -> None:
         self.seeds = seeds
         self.finished, self.progress = finished, progress
-        self._prepare, self._prepared = prepare, []
+        self._prepare = prepare
 
-    @property
+    @cached_property
     def task(self) -> BaseTask:
         """The data, prepared when they are first asked for."""
-        self._prepared = self._prepared or [self._prepare()]
-        return self._prepared[0]
+        return self._prepare()
 
     def train(
         self,

@@ -1,18 +1,18 @@
 """What follows from published/<scale>/: verdicts, and how much can go, from its own tables."""
 
-import json
 from pathlib import Path
 
 import pandas as pd
 
 from dropnet.config.plan import Plan
 from dropnet.errors import UserError
-from dropnet.figures.plotting import plot_removable, save
+from dropnet.figures import page, removable
 from dropnet.files.csv_tables import read_table, table_text, write_table
 from dropnet.paper import protocol
 from dropnet.paper.claims import load
 from dropnet.paper.curves import paper_curves
 from dropnet.paper.judging import Drawn, judge
+from dropnet.publish.record import RECORD, Record
 from dropnet.tables.aggregate import read_runs
 from dropnet.tables.columns import SIZES
 from dropnet.tables.removable import SHOWN, tabulate
@@ -27,13 +27,11 @@ def derive(published: str | Path, plan: Plan) -> None:
         for name, table in tables.items():
             write_table(folder / name, table)
         if "removable.csv" in tables:
-            record = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
-            words = protocol.caption(
-                record["scale"], record["reductions"].values(), record.get("note", "")
-            )
-            figure = plot_removable(tables["removable.csv"], SHOWN, words)
+            record = Record.read(folder / RECORD)
+            words = protocol.caption(record.scale, record.reductions, record.note)
+            figure = removable.plot(tables["removable.csv"], SHOWN, words)
             pictures = (folder / f"figures/removable.{kind}" for kind in ("png", "svg"))
-            save(figure, *pictures)
+            page.save(figure, *pictures)
 
 
 def check_derived(published: str | Path, plan: Plan) -> None:
@@ -47,7 +45,7 @@ def check_derived(published: str | Path, plan: Plan) -> None:
 
 def derived(published: str | Path, plan: Plan) -> dict[Path, dict[str, pd.DataFrame]]:
     """Return these tables by folder and name."""
-    folders = sorted(path.parent for path in Path(published).glob("*/provenance.json"))
+    folders = sorted(path.parent for path in Path(published).glob(f"*/{RECORD}"))
     return {folder: _derived(folder, plan) for folder in folders}
 
 
@@ -62,15 +60,15 @@ def _derived(folder: Path, plan: Plan) -> dict[str, pd.DataFrame]:
 
 def _verdicts(folder: Path, runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """Judge by the settings that the runs were made with, whatever is configured now."""
-    record = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+    settings = Record.read(folder / RECORD).settings
     drawn = {
         name: Drawn(
             figure.experiment,
             figure.runs,
-            protocol.reductions_of(record["settings"][figure.experiment]),
+            protocol.reductions_of(settings[figure.experiment]),
         )
         for name, figure in plan.figures.items()
-        if figure.experiment in record["settings"] and figure.of_paper
+        if figure.experiment in settings and figure.of_paper
     }
     return judge(load(), runs, drawn, paper_curves())
 

@@ -12,7 +12,7 @@ from dropnet.paper import judging
 from dropnet.paper.comparison import beside_paper
 from dropnet.paper.curves import paper_curves
 from dropnet.paper.judging import in_points
-from dropnet.publish.record import Record
+from dropnet.publish.record import RECORD, Record
 from dropnet.tables.aggregate import read_runs
 from dropnet.tables.columns import REMOVABLE
 from dropnet.tables.removable import SHOWN
@@ -34,7 +34,7 @@ class Facts:
     @cached_property
     def record(self) -> Record:
         """Where the results come from."""
-        return Record.read(self.folder / "provenance.json")
+        return Record.read(self.folder / RECORD)
 
     @cached_property
     def runs(self) -> pd.DataFrame:

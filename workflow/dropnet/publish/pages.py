@@ -25,6 +25,7 @@ from dropnet.paper.judging import (
     in_points,
 )
 from dropnet.publish.facts import Facts, share_in_words
+from dropnet.publish.record import RECORD
 from dropnet.tables.aggregate import points
 from dropnet.tables.removable import SHOWN
 
@@ -57,7 +58,7 @@ def check(readme: str | Path, published: str | Path) -> None:
 
 def texts(readme: Path, published: Path) -> dict[Path, str]:
     """Return each page and what is to stand in it."""
-    folders = sorted(path.parent for path in published.glob("*/provenance.json"))
+    folders = sorted(path.parent for path in published.glob(f"*/{RECORD}"))
     scales = {folder.name: Facts(folder) for folder in folders}
     pages = {facts.folder / "README.md": scale_page(facts, scales) for facts in scales.values()}
     return {**pages, readme: replaced(_read(readme), overview(published, scales), readme)}

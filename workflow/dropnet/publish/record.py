@@ -8,6 +8,7 @@ from typing import Any
 from dropnet.errors import UserError
 from dropnet.files.artifacts import artifact, read_json
 
+RECORD = "provenance.json"  # its name in published/<scale>/
 ENVIRONMENT = ("versions", "device", "cpu")  # what a job's provenance says of its machine
 KEYS = ("settings", "reductions", "inputs", "environments", "jobs", "scale")
 MEND = "git checkout brings it back"

@@ -17,11 +17,10 @@ from pathlib import Path
 from dropnet.config.plan import Plan
 from dropnet.errors import UserError
 from dropnet.files.artifacts import atomic_path, write_json, write_text
-from dropnet.publish.record import Record
+from dropnet.publish.record import RECORD, Record
 from dropnet.publish.results import Finished
 
 TABLES = ("runs.csv", "curves.csv", "sizes.csv", "agreement.csv")
-RECORD = "provenance.json"
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,7 +120,7 @@ def drawn(path: str | Path) -> Iterator[None]:
             raise ValueError(error) from None
 
 
-def _statement(row: Mapping[str, Any]) -> dict[str, Any]:
+def _statement(row: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
     """A row of claims.csv with its numbers as text, in points of accuracy."""
     return {
         **row,

@@ -6,6 +6,7 @@ Rows have one order whatever the order of the inputs, and sums are exact (`math.
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -46,12 +47,12 @@ def read_runs(
     return runs[list(RUNS)].reset_index(drop=True)
 
 
-def _named(experiment: str, method: str, seed: int, cycle: int) -> str:
+def _named(experiment: object, method: object, seed: object, cycle: int) -> str:
     return f"{experiment}, {method}, seed {seed}, cycle {cycle}"
 
 
 def _refuse_duplicates(runs: pd.DataFrame, file: Sequence[str]) -> None:
-    first: dict[tuple, str] = {}
+    first: dict[tuple[Any, ...], str] = {}
     for key, path in zip(runs[RUN_KEY].itertuples(index=False, name=None), file, strict=True):
         if key in first:
             raise UserError(f"{_named(*key)}: given twice, in {first[key]} and in {path}")
@@ -214,9 +215,9 @@ def combine(curves: Sequence[pd.DataFrame]) -> pd.DataFrame:
     named: dict[str, pd.DataFrame] = {}
     for table in curves:
         for figure, rows in table.groupby("figure", sort=False):
-            if figure in named:
+            if str(figure) in named:
                 raise UserError(f"curves: figure {figure!r} is given twice")
-            named[figure] = rows
+            named[str(figure)] = rows
     if not named:
         return pd.DataFrame(columns=list(CURVES))
     ordered = [named[figure] for figure in sorted(named)]

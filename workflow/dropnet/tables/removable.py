@@ -35,7 +35,8 @@ def largest_share(fractions: np.ndarray, losses: np.ndarray, margin: float) -> n
     crossing = beyond.any(-1)
     step = np.where(crossing, (margin - left) / np.where(crossing, right - left, 1), 1)
     at = x[np.maximum(first - 1, 0)] + step * (x[first] - x[np.maximum(first - 1, 0)])
-    return 1 - np.exp(at)
+    share: np.ndarray = 1 - np.exp(at)
+    return share
 
 
 def tabulate(runs: pd.DataFrame, sizes: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
@@ -99,7 +100,7 @@ def _sizes(of_method: pd.DataFrame, cycle: int) -> Mapping[str, float]:
     means = of_method.groupby("cycle")[["parameters", "multiply_adds"]].mean()
     return {
         name: value
-        for column in means
+        for column in ("parameters", "multiply_adds")
         for name, value in (
             (column, means[column].loc[cycle]),
             (f"{column}_share", means[column].loc[cycle] / means[column].loc[0]),

@@ -19,4 +19,5 @@ def make_task(
 ) -> BaseTask:
     """Prepare the splits, pairs of uint8 images [n, c, h, w] and labels [n], for a network."""
     engine = import_module(engine_of(layers_of(settings)))
-    return engine.Task(train, validation, test, settings, dtype, device)
+    task: BaseTask = engine.Task(train, validation, test, settings, dtype, device)
+    return task

@@ -16,7 +16,7 @@ Layouts: hidden activations are [network, sample, node], logits [network, class,
 of unequal widths are padded with nodes whose weights are zero, and which therefore stay zero.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -26,6 +26,7 @@ import torch
 from dropnet.errors import UserError
 from dropnet.networks.cycle import Weights
 from dropnet.networks.masks import Masks
+from dropnet.networks.models import classes_of
 from dropnet.training.evaluation import losses_and_hits
 from dropnet.training.task import BaseTask, Split
 
@@ -88,8 +89,10 @@ class Task(BaseTask):
                 f"augmentation: {self.augmentation!r} is not allowed for fully connected networks;"
                 " allowed: none"
             )
-        self.classes = self.layers[-1].nodes
-        use = sum((images > 0).sum(0) for images in train[0].flatten(1).split(CHUNK))
+        self.classes = classes_of(self.layers)
+        use = torch.stack([(images > 0).sum(0) for images in train[0].flatten(1).split(CHUNK)]).sum(
+            0
+        )
         self.pixel_order = use.argsort(descending=True, stable=True).to(self.device)
         self.train = self._prepare(*train)
         self.validation = self._prepare(*validation)
@@ -231,7 +234,7 @@ class Stack:
         samples = len(self.task.train.labels)
         return (losses / samples).tolist(), (correct / samples).tolist()
 
-    def train_blocks(self):
+    def train_blocks(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Train one epoch; after each block yield its summed losses and hits, [batch, network]."""
         for block in self.task.blocks:
             batches, _, batch_size = block.labels.shape

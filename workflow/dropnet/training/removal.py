@@ -81,11 +81,9 @@ def _logits_without_each(a: torch.Tensor, behind: Sequence[Operation]) -> torch.
         a: a masked layer's output, [samples, nodes] or [samples, filters, height, width].
         behind: the operations that follow it.
     """
-    reader, *rest = behind
-    if isinstance(reader, Convolution):
-        return _without_each_filter(a, reader, rest)
-    if isinstance(reader, Flattening):
-        reader, *rest = rest
+    if isinstance(behind[0], Convolution):
+        return _without_each_filter(a, behind[0], behind[1:])
+    reader, *rest = _nodes(behind)
     rows = _samples_last(a)  # [channels, positions, samples]
     kernel = _by_channel(reader, *rows.shape[:2])
     z = torch.addmm(reader.bias[:, None], kernel.flatten(1), rows.flatten(0, 1))
@@ -126,14 +124,18 @@ def _pool(image: torch.Tensor) -> torch.Tensor:
 def _through(image: torch.Tensor, rest: Sequence[Operation]) -> torch.Tensor:
     """Return the logits [class, sample] from pre-activations [channels, height, width, samples]."""
     image.relu_()
-    first, *behind = rest
-    if isinstance(first, Convolution):
+    if isinstance(rest[0], Convolution):
         return Chain(rest).forward(image.permute(3, 0, 1, 2)).T
-    reader, *behind = behind
+    reader, *behind = _nodes(rest)
     channels, height, width, _ = image.shape
     kernel = _by_channel(reader, channels, height * width).flatten(1)
     z = torch.addmm(reader.bias[:, None], kernel, image.flatten(0, 2))
     return _through_nodes((z.relu_() if reader.relu else z)[None], behind)[0]
+
+
+def _nodes(behind: Sequence[Operation]) -> list[Nodes]:
+    """The fully connected layers of a chain that has no convolution any more."""
+    return [operation for operation in behind if isinstance(operation, Nodes)]
 
 
 def _through_nodes(x: torch.Tensor, rest: Sequence[Nodes]) -> torch.Tensor:

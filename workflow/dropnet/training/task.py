@@ -71,7 +71,7 @@ class BaseTask:
 
     def __init__(
         self,
-        image_shape: tuple[int, ...],
+        image_shape: Sequence[int],
         settings: Settings,
         dtype: torch.dtype = torch.float32,
         device: str | torch.device = "cpu",
@@ -81,8 +81,9 @@ class BaseTask:
         # TensorFlow, which the paper used, flushes them to zero as well.
         torch.set_flush_denormal(True)
         _keep_freed_memory()
+        channels, height, width = image_shape
         self.settings = settings
-        self.image_shape = tuple(image_shape)
+        self.image_shape = (channels, height, width)
         self.layers = layers_of(settings)
         self.batch_size = settings.batch_size
         self.learning_rate = settings.learning_rate

@@ -39,7 +39,7 @@ class Progression:
     weights: Sequence[Weights]
     active: Sequence[int]
     epochs: Sequence[int]
-    last_epoch: Sequence[tuple[float, ...]]
+    last_epoch: Sequence[tuple[float, float, float, float]]
     stoppings: Sequence[tuple[float, int]]
 
 
@@ -84,7 +84,7 @@ def train_cycle(
     state = checkpoint.load() if checkpoint else None
     if state is None:
         state = Progression(
-            weights, range(count), [0] * count, [()] * count, [(math.inf, 0)] * count
+            weights, range(count), [0] * count, [(math.nan,) * 4] * count, [(math.inf, 0)] * count
         )
     current = list(state.weights)
     active, epochs = list(state.active), list(state.epochs)
@@ -94,8 +94,10 @@ def train_cycle(
     def stacked() -> Stack:
         return task.stack([current[n] for n in active], [masks[n] for n in active])
 
-    stack = stacked() if active else None
+    stack: Stack | None = None
     while active:
+        if stack is None:
+            stack = stacked()
         epoch = epochs[active[0]] + 1
         train_losses, train_accuracies = stack.train_epoch(epoch)
         val_losses, val_accuracies = stack.evaluate(task.validation)
@@ -109,16 +111,15 @@ def train_cycle(
             if finite and not stoppings[network].stops_after(val_loss) and epoch < max_epochs:
                 going_on.append(network)
         some_left = len(going_on) < len(active)
-        keep = checkpoint is not None and checkpoint.due()
-        if some_left or keep:
+        keeper = checkpoint if checkpoint is not None and checkpoint.due() else None
+        if some_left or keeper is not None:
             for network, own in zip(active, stack.weights(), strict=True):
                 current[network] = own
         if some_left:
-            active = going_on
-            stack = stacked() if active else None
-        if keep:
+            active, stack = going_on, None
+        if keeper is not None:
             past = [(stopping.lowest, stopping.epochs_without) for stopping in stoppings]
-            checkpoint.save(Progression(current, active, epochs, last_epoch, past))
+            keeper.save(Progression(current, active, epochs, last_epoch, past))
 
     finished = task.stack(current, masks)
     test_losses, test_accuracies = finished.evaluate(task.test)

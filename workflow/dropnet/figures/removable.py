@@ -1,0 +1,145 @@
+"""How much can go: a dot and a range for each method of each experiment."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+import seaborn
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.transforms import blended_transform_factory
+
+from dropnet.errors import UserError
+from dropnet.figures import page
+from dropnet.figures.style import EDGE_WIDTH, MARKER_SIZE, Style, by_marker, context, styles
+
+ROW_HEIGHT = 0.15  # inches
+MOST_ROWS = 45  # in a column; more are split into two
+BEHIND = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+EXPERIMENT = page.NOTE | {"fontweight": "bold", "va": "center", "bbox": BEHIND}
+ARROW = {"arrowstyle": "<-", "linewidth": EDGE_WIDTH, "shrinkA": 0, "shrinkB": 0.7 * MARKER_SIZE}
+ARROW_TO = (12, 0)  # points from the end of the range
+
+
+def plot(table: pd.DataFrame, margin: float, note: str) -> Figure:
+    """Draw how much of each network can go at one loss of accuracy, for every method.
+
+    Between the cycles of a single run nothing was trained, and no interval says how far the loss
+    there can be trusted: its dot is the last network before the loss.
+
+    Args:
+        table: as `dropnet.tables.removable.tabulate` makes it, of several experiments.
+        margin: the loss allowed, one of those in the table.
+        note: the scale, and what is reduced at it; "" for nothing.
+
+    Raises UserError if the table has no row of that margin.
+    """
+    rows = table[table["margin"] == margin]
+    if rows.empty:
+        raise UserError(f"how much can go: the table has no rows with a margin of {margin}")
+    single = rows["seeds"] == 1
+    rows = rows.assign(share=rows["removable"].where(~single, rows["removed"]))
+    columns = [_placed(column) for column in _columns(rows)]
+    most = max(column["row"].max() for column in columns) + 1
+    looks = styles(list(dict.fromkeys(rows["method"])))
+    with context():
+        figure, body = page.new_page(header(rows, margin, note))
+        parts = body.subfigures(1, len(columns), squeeze=False)[0]
+        for part, column in zip(parts, columns, strict=True):
+            axes = part.subplots()
+            _draw(axes, column, looks)
+            _set_axes(axes, column, most)
+        page.fit(figure, [axes], ROW_HEIGHT * most)
+    return figure
+
+
+def header(rows: pd.DataFrame, margin: float, note: str) -> page.Header:
+    """Say what dots, bars and arrows are."""
+    points = f"{margin * 100:g} point{'s' if margin != 0.01 else ''}"
+    single = rows["seeds"] == 1
+    says = "Share removed before the mean accuracy falls below that; bars: 95% interval."
+    if single.all():
+        says = "Share removed in the last network before the accuracy falls below that."
+        says += " Single runs, no interval."
+    elif single.any():
+        says += " Single runs: the share removed in the last network before, no interval."
+    if not rows["crossed"].all():
+        says += " Arrows: it never does, at least so much can go."
+    title = f"How much can go within {points} of the unpruned accuracy"
+    return page.Header(title, says, note, warns=True)
+
+
+def _columns(rows: pd.DataFrame) -> list[pd.DataFrame]:
+    """The table, or two halves of it if it is long, each of whole experiments."""
+    sizes = rows.groupby("experiment", sort=False).size() + 1  # and one row for the name
+    if sizes.sum() <= MOST_ROWS or len(sizes) == 1:
+        return [rows]
+    ends = sizes.cumsum()
+    last = (ends - ends.iloc[-1] / 2).abs().idxmin()
+    in_first = rows["experiment"].isin(ends.loc[:last].index)
+    return [rows[in_first], rows[~in_first]]
+
+
+def _placed(rows: pd.DataFrame) -> pd.DataFrame:
+    """With the row of each method; each experiment's are below a row for its name."""
+    names_above = rows["experiment"].ne(rows["experiment"].shift()).cumsum()
+    return rows.assign(row=[place + above for place, above in enumerate(names_above)])
+
+
+def _draw(axes: Axes, rows: pd.DataFrame, looks: Mapping[str, Style]) -> None:
+    """Draw dots and ranges, and arrows where the loss was never reached."""
+    values = rows.melt(["row", "method"], ["share", "ci_low", "ci_high"], value_name="value")
+    for chosen, properties in by_marker(looks):
+        seaborn.pointplot(
+            values[values["method"].isin(chosen)],
+            x="value",
+            y="row",
+            hue="method",
+            hue_order=list(chosen),
+            palette={method: style.colour for method, style in chosen.items()},
+            markers=[style.marker for style in chosen.values()],
+            linestyles="none",
+            estimator=_dot,
+            errorbar=_range,
+            orient="y",
+            native_scale=True,
+            legend=False,
+            err_kws={"linewidth": EDGE_WIDTH, "zorder": 2.5},
+            ax=axes,
+            **properties,
+        )
+    beyond = rows[~rows["crossed"]]
+    ends = beyond[["share", "ci_high"]].max(axis=1)
+    for method, row, end in zip(beyond["method"], beyond["row"], ends, strict=True):
+        arrow = ARROW | {"color": looks[method].colour}
+        axes.annotate("", (end, row), ARROW_TO, textcoords="offset points", arrowprops=arrow)
+
+
+def _set_axes(axes: Axes, rows: pd.DataFrame, most: int) -> None:
+    """Name methods beside their dots, and experiments above them."""
+    axes.set_yticks(rows["row"], rows["method"])
+    axes.tick_params(axis="y", length=0)
+    part = axes.get_figure(root=False)
+    from_the_left = blended_transform_factory(part.transSubfigure, axes.transData)
+    for experiment, of_experiment in rows.groupby("experiment", sort=False):
+        above = of_experiment["row"].iloc[0] - 1
+        words = experiment + _runs(of_experiment["seeds"].iloc[0])
+        axes.text(0.01, above, words, transform=from_the_left, **EXPERIMENT)
+        axes.axhline(above - 0.5, color="#BBBBBB", linewidth=0.6, zorder=1)
+    axes.spines["left"].set_visible(False)  # names of experiments reach over it
+    axes.set_ylim(most - 0.5, -0.5)
+    axes.set_xlim(-0.02, 1.02)
+    axes.set(xlabel="Share of nodes or filters removed", ylabel="")
+
+
+def _runs(seeds: int) -> str:
+    return ": a single run" if seeds == 1 else f": {seeds} runs"
+
+
+def _dot(values: pd.Series) -> float:
+    """Of a share and the ends of its interval, the share."""
+    return values.iloc[0]
+
+
+def _range(values: pd.Series) -> tuple[float, float]:
+    """The ends of the interval."""
+    return values.iloc[1], values.iloc[2]

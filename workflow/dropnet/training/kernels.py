@@ -1,0 +1,366 @@
+"""Kernels for a stack of convolutional networks of unequal widths: all of them in one launch.
+
+A product of a layer is Sum_k A[row, k] B[k, column]. Rows are positions of images, k runs over the taps
+of a 3x3 kernel and the channels of one network, as many as it has. Where the k-th value lies in memory,
+seen from a position, is the same for all positions: `places` is the table of it. So that taps need
+no test at the border of an image, images and activations are stored with a border of zeros (`BORDER`).
+
+Every sum is taken in the same order whatever else is in the stack: over k, and over the blocks of
+samples, in steps that depend on the network alone, without atomics. Zeros at the end of a sum
+change nothing, and so a network's digits do not depend on its company.
+
+Names of arguments: `x` what a layer reads, `z` what it gives after ReLU and pooling, `g` the gradient of
+that; `winner` says which of the 2x2 positions a pooling took. Shapes are in `stacked`. Capital arguments
+are constants of the compiled kernel.
+"""
+
+import triton
+import triton.language as tl
+
+BORDER = 3  # rows and columns of zeros: one before an image, two after it
+
+
+@triton.jit
+def _product(a, b, sum_, PRECISION: tl.constexpr):
+    """Add a matrix product to a sum, in one of the precisions."""
+    if PRECISION == "bfloat16":
+        return tl.dot(a.to(tl.bfloat16), b.to(tl.bfloat16), sum_)
+    return tl.dot(a, b, sum_, input_precision=PRECISION)
+
+
+@triton.jit
+def _places(table, at, GROUP: tl.constexpr):
+    """Read places from the table; channels of GROUP lie side by side, which lets them be read at once."""
+    found = tl.load(table + at)
+    if GROUP > 1:
+        found = tl.max_contiguous(tl.multiple_of(found, GROUP), GROUP)
+    return found
+
+
+_ANY = ["rows", "samples", "blocks"]  # one compiled kernel for all values of these
+
+
+@triton.jit(do_not_specialize=_ANY[:1])
+def convolve(
+    x, x_stride, x_batch, batch, kernel, bias, z, z_stride, winner, places, depths, depth, widths, rows,
+    HEIGHT: tl.constexpr, WIDTH: tl.constexpr, X_HEIGHT: tl.constexpr, X_WIDTH: tl.constexpr,
+    CHANNELS: tl.constexpr, FILTERS: tl.constexpr, POOL: tl.constexpr, KEEP: tl.constexpr, GROUP: tl.constexpr,
+    ROWS: tl.constexpr, COLUMNS: tl.constexpr, STEP: tl.constexpr, PRECISION: tl.constexpr,
+):  # fmt: skip
+    """Convolution, ReLU and, where POOL, the largest of 2x2 positions.
+
+    Args:
+        x_stride: from one network's x to the next one's; 0 for images, which all share.
+        batch: number of the batch, on the device; x_batch: from one batch's x to the next one's.
+        rows: of the output: samples * HEIGHT * WIDTH, after the pooling.
+        HEIGHT: of the output, likewise WIDTH; X_HEIGHT, X_WIDTH: of the input; CHANNELS, FILTERS: in memory; `depth`: of the table in memory.
+        KEEP: write the winners.
+    """
+    network = tl.program_id(2)
+    columns = tl.program_id(1) * COLUMNS + tl.arange(0, COLUMNS)
+    if tl.program_id(1) * COLUMNS < tl.load(widths + network):
+        FOLD: tl.constexpr = 2 if POOL else 1
+        ACROSS: tl.constexpr = (X_WIDTH + 3) * CHANNELS  # from one row of x to the next
+        row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+        valid = (row < rows)[:, None]
+        sample, place = row // (HEIGHT * WIDTH), row % (HEIGHT * WIDTH)
+        down, right = place // WIDTH, place % WIDTH
+        x += network.to(tl.int64) * x_stride + tl.load(batch).to(tl.int64) * x_batch
+        at = (sample * (X_HEIGHT + 3) + down * FOLD + 1) * ACROSS + (right * FOLD + 1) * CHANNELS
+        at = at[:, None]
+        own = kernel + network.to(tl.int64) * depth * FILTERS + columns[None, :]
+        places += network * depth
+        zero = tl.zeros((ROWS, COLUMNS), tl.float32)
+        s0, s1, s2, s3 = zero, zero, zero, zero
+        for k in range(0, tl.load(depths + network), STEP):
+            steps = k + tl.arange(0, STEP)
+            from_ = x + (at + _places(places, steps, GROUP)[None, :])
+            weights = tl.load(own + steps[:, None] * FILTERS)
+            read = tl.load(from_, valid, 0.0)
+            if POOL:  # all are under way before the first is used
+                read1 = tl.load(from_ + CHANNELS, valid, 0.0)
+                read2 = tl.load(from_ + ACROSS, valid, 0.0)
+                read3 = tl.load(from_ + (ACROSS + CHANNELS), valid, 0.0)
+                s1 = _product(read1, weights, s1, PRECISION)
+                s2 = _product(read2, weights, s2, PRECISION)
+                s3 = _product(read3, weights, s3, PRECISION)
+            s0 = _product(read, weights, s0, PRECISION)
+        shift = tl.load(bias + network * FILTERS + columns)[None, :]
+        best = s0
+        to = ((sample * (HEIGHT + 3) + down + 1) * (WIDTH + 3) + right + 1) * FILTERS
+        to = network.to(tl.int64) * z_stride + (to[:, None] + columns[None, :])
+        if POOL:  # the first of the largest wins, as in torch
+            which = tl.zeros((ROWS, COLUMNS), tl.int32)
+            which = tl.where(s1 > best, 1, which)
+            best = tl.maximum(best, s1)
+            which = tl.where(s2 > best, 2, which)
+            best = tl.maximum(best, s2)
+            which = tl.where(s3 > best, 3, which)
+            best = tl.maximum(best, s3)
+            if KEEP:
+                tl.store(winner + to, which.to(tl.int8), valid)
+        tl.store(z + to, tl.maximum(best + shift, 0.0), valid)
+
+
+@triton.jit(do_not_specialize=_ANY[:1])
+def of_input(
+    g, winner, g_stride, kernel, x, of_x, x_stride, places, codes, depths, depth, widths, rows,
+    HEIGHT: tl.constexpr, WIDTH: tl.constexpr, CHANNELS: tl.constexpr, FILTERS: tl.constexpr,
+    POOL: tl.constexpr, GROUP: tl.constexpr,
+    ROWS: tl.constexpr, COLUMNS: tl.constexpr, STEP: tl.constexpr, PRECISION: tl.constexpr,
+):  # fmt: skip
+    """The gradient of a convolution's input, which is itself the output of a ReLU.
+
+    Args:
+        kernel: turned: [networks, taps and filters, CHANNELS].
+        x: the input; where it is 0, its gradient is.
+        codes: which winner a value of `places` counts for; one table for each of the four kinds of
+            position, even or odd by row and column, as of `places`. Without POOL there is one.
+        rows: samples * HEIGHT * WIDTH, those of the input halved and rounded up where POOL.
+        HEIGHT: of the input, likewise WIDTH.
+    """
+    network = tl.program_id(2)
+    columns = tl.program_id(1) * COLUMNS + tl.arange(0, COLUMNS)
+    if tl.program_id(1) * COLUMNS < tl.load(widths + network):
+        FOLD: tl.constexpr = 2 if POOL else 1
+        DOWN: tl.constexpr = (HEIGHT + FOLD - 1) // FOLD
+        RIGHT: tl.constexpr = (WIDTH + FOLD - 1) // FOLD
+        kind = tl.program_id(0) % (FOLD * FOLD)
+        row = tl.program_id(0) // (FOLD * FOLD) * ROWS + tl.arange(0, ROWS)
+        sample, place = row // (DOWN * RIGHT), row % (DOWN * RIGHT)
+        down, right = place // RIGHT, place % RIGHT
+        i, j = down * FOLD + kind // FOLD, right * FOLD + kind % FOLD
+        valid = ((row < rows) & (i < HEIGHT) & (j < WIDTH))[:, None]
+        at = ((sample * (HEIGHT // FOLD + 3) + down + 1) * (WIDTH // FOLD + 3) + right + 1) * FILTERS
+        at = network.to(tl.int64) * g_stride + at[:, None]
+        own = kernel + network.to(tl.int64) * depth * CHANNELS + columns[None, :]
+        places += (network * (FOLD * FOLD) + kind) * depth
+        codes += (network * (FOLD * FOLD) + kind) * depth
+        sum_ = tl.zeros((ROWS, COLUMNS), tl.float32)
+        for k in range(0, tl.load(depths + network), STEP):
+            steps = k + tl.arange(0, STEP)
+            from_ = at + _places(places, steps, GROUP)[None, :]
+            gradient = tl.load(g + from_, valid, 0.0)
+            if POOL:
+                won = tl.load(winner + from_, valid, 0)
+                gradient = tl.where(won == tl.load(codes + steps)[None, :], gradient, 0.0)
+            sum_ = _product(gradient, tl.load(own + steps[:, None] * CHANNELS), sum_, PRECISION)
+        to = ((sample * (HEIGHT + 3) + i + 1) * (WIDTH + 3) + j + 1) * CHANNELS
+        to = network.to(tl.int64) * x_stride + (to[:, None] + columns[None, :])
+        tl.store(of_x + to, tl.where(tl.load(x + to, valid, 0.0) > 0, sum_, 0.0), valid)
+
+
+@triton.jit(do_not_specialize=_ANY[1:])
+def of_kernel(
+    x, x_stride, x_batch, batch, g, winner, g_stride, parts, bias_parts, places, depths, depth, widths,
+    samples, blocks,
+    HEIGHT: tl.constexpr, WIDTH: tl.constexpr, X_HEIGHT: tl.constexpr, X_WIDTH: tl.constexpr,
+    CHANNELS: tl.constexpr, FILTERS: tl.constexpr, POOL: tl.constexpr, SAMPLES: tl.constexpr, GROUP: tl.constexpr,
+    ROWS: tl.constexpr, COLUMNS: tl.constexpr, STEP: tl.constexpr, PRECISION: tl.constexpr,
+):  # fmt: skip
+    """The gradients of kernel and bias, summed over blocks of SAMPLES samples each: [networks, blocks, ...].
+
+    Args:
+        samples: of the batch; `blocks`: of them.
+        HEIGHT: of the output after the pooling, likewise WIDTH.
+    """
+    network, block = tl.program_id(2), tl.program_id(1)
+    ACROSS_KERNEL: tl.constexpr = (FILTERS + COLUMNS - 1) // COLUMNS
+    first_row = tl.program_id(0) // ACROSS_KERNEL * ROWS
+    first_column = tl.program_id(0) % ACROSS_KERNEL * COLUMNS
+    own_depth, width = tl.load(depths + network), tl.load(widths + network)
+    # a layer without inputs still has a bias
+    if (first_column < width) & ((first_row < own_depth) | (first_row == 0)):
+        FOLD: tl.constexpr = 2 if POOL else 1
+        ACROSS: tl.constexpr = (X_WIDTH + 3) * CHANNELS
+        row, columns = first_row + tl.arange(0, ROWS), first_column + tl.arange(0, COLUMNS)
+        taps = _places(places + network * depth, row, GROUP)[:, None]
+        x += network.to(tl.int64) * x_stride + tl.load(batch).to(tl.int64) * x_batch
+        sum_ = tl.zeros((ROWS, COLUMNS), tl.float32)
+        of_bias = tl.zeros((COLUMNS,), tl.float32)
+        end = tl.minimum((block + 1) * SAMPLES, samples) * HEIGHT * WIDTH
+        for first in range(block * SAMPLES * HEIGHT * WIDTH, end, STEP):
+            position = first + tl.arange(0, STEP)
+            valid = position < end
+            sample, place = position // (HEIGHT * WIDTH), position % (HEIGHT * WIDTH)
+            down, right = place // WIDTH, place % WIDTH
+            at = (sample * (X_HEIGHT + 3) + down * FOLD + 1) * ACROSS
+            at += (right * FOLD + 1) * CHANNELS
+            from_ = x + (at[None, :] + taps)
+            of = ((sample * (HEIGHT + 3) + down + 1) * (WIDTH + 3) + right + 1) * FILTERS
+            of = network.to(tl.int64) * g_stride + (of[:, None] + columns[None, :])
+            gradient = tl.load(g + of, valid[:, None], 0.0)
+            of_bias += tl.sum(gradient, 0)
+            if POOL:
+                won = tl.load(winner + of, valid[:, None], 0)
+                for corner in tl.static_range(4):
+                    read = from_ + (corner // 2 * ACROSS + corner % 2 * CHANNELS)
+                    own = tl.where(won == corner, gradient, 0.0)
+                    sum_ = _product(tl.load(read, valid[None, :], 0.0), own, sum_, PRECISION)
+            else:
+                sum_ = _product(tl.load(from_, valid[None, :], 0.0), gradient, sum_, PRECISION)
+        part = network.to(tl.int64) * blocks + block
+        tl.store(parts + (part * depth + row[:, None]) * FILTERS + columns[None, :], sum_)
+        if first_row == 0:
+            tl.store(bias_parts + part * FILTERS + columns, of_bias)
+
+
+@triton.jit(do_not_specialize=_ANY[2:])
+def update(
+    kernel, turned, bias, parts, bias_parts, depths, depth, inputs, turned_depth, widths, blocks, rate,
+    CHANNELS: tl.constexpr, FILTERS: tl.constexpr,
+    TURN: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """Subtract rate times the sum over all blocks; keep the turned kernel like the kernel.
+
+    Args:
+        depths: rows of each network's kernel, 9 times its `inputs`.
+        turned: [networks, taps and filters, CHANNELS], the taps in reverse; written where TURN.
+    """
+    network = tl.program_id(1)
+    entry = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    row, column = entry // FILTERS, entry % FILTERS
+    width = tl.load(widths + network)
+    used = (row < tl.load(depths + network)) & (column < width)
+    sum_ = tl.zeros((BLOCK,), tl.float32)
+    part = parts + network.to(tl.int64) * blocks * (depth * FILTERS)
+    for block in range(0, blocks):
+        sum_ += tl.load(part + block * (depth * FILTERS) + entry, used, 0.0)
+    at = network.to(tl.int64) * (depth * FILTERS) + entry
+    new = tl.load(kernel + at, used, 0.0) - rate * sum_
+    tl.store(kernel + at, new, used)
+    if TURN:
+        channels = tl.maximum(tl.load(inputs + network), 1)
+        tap, channel = row // channels, row % channels
+        filters = (width + 3) // 4 * 4
+        to = ((8 - tap) * filters + column) * CHANNELS + channel
+        tl.store(turned + network.to(tl.int64) * (turned_depth * CHANNELS) + to, new, used)
+    if tl.program_id(0) == 0:
+        columns = tl.arange(0, FILTERS)
+        of_bias = tl.zeros((FILTERS,), tl.float32)
+        for block in range(0, blocks):
+            of_bias += tl.load(bias_parts + (network * blocks + block) * FILTERS + columns)
+        at_bias = bias + network * FILTERS + columns
+        own = tl.load(at_bias)
+        tl.store(at_bias, tl.where(columns < width, own - rate * of_bias, own))
+
+
+@triton.jit(do_not_specialize=_ANY[1:])
+def connect(
+    x, x_stride, x_sample, kernel, parts, places, depths, depth, samples, blocks,
+    NODES: tl.constexpr, SPAN: tl.constexpr, GROUP: tl.constexpr,
+    ROWS: tl.constexpr, COLUMNS: tl.constexpr, STEP: tl.constexpr, PRECISION: tl.constexpr,
+):  # fmt: skip
+    """The product of a fully connected layer, in parts of SPAN inputs each: [networks, blocks, samples, NODES]."""
+    network = tl.program_id(2)
+    block, tile = tl.program_id(1) % blocks, tl.program_id(1) // blocks
+    row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    columns = tile * COLUMNS + tl.arange(0, COLUMNS)
+    own_depth = tl.load(depths + network)
+    if (block * SPAN < own_depth) | (block == 0):
+        valid = (row < samples)[:, None]
+        at = network.to(tl.int64) * x_stride + (row * x_sample)[:, None]
+        own = kernel + network.to(tl.int64) * depth * NODES + columns[None, :]
+        places += network * depth
+        sum_ = tl.zeros((ROWS, COLUMNS), tl.float32)
+        for k in range(block * SPAN, tl.minimum((block + 1) * SPAN, own_depth), STEP):
+            steps = k + tl.arange(0, STEP)
+            read = tl.load(x + (at + _places(places, steps, GROUP)[None, :]), valid, 0.0)
+            sum_ = _product(read, tl.load(own + steps[:, None] * NODES), sum_, PRECISION)
+        to = ((network.to(tl.int64) * blocks + block) * samples + row) * NODES
+        tl.store(parts + (to[:, None] + columns[None, :]), sum_, valid)
+
+
+@triton.jit(do_not_specialize=_ANY[1:])
+def gather(
+    parts, bias, z, depths, samples, blocks,
+    NODES: tl.constexpr, SPAN: tl.constexpr, RELU: tl.constexpr, ROWS: tl.constexpr,
+):  # fmt: skip
+    """Add up the parts of a fully connected layer and its bias: [networks, samples, NODES]."""
+    network = tl.program_id(1)
+    row, columns = tl.program_id(0) * ROWS + tl.arange(0, ROWS), tl.arange(0, NODES)
+    valid = (row < samples)[:, None]
+    sum_ = tl.zeros((ROWS, NODES), tl.float32) + tl.load(bias + network * NODES + columns)[None, :]
+    used = tl.maximum((tl.load(depths + network) + SPAN - 1) // SPAN, 1)
+    for block in range(0, used):
+        at = ((network.to(tl.int64) * blocks + block) * samples + row) * NODES
+        sum_ += tl.load(parts + (at[:, None] + columns[None, :]), valid, 0.0)
+    if RELU:
+        sum_ = tl.maximum(sum_, 0.0)
+    to = (network.to(tl.int64) * samples + row) * NODES
+    tl.store(z + (to[:, None] + columns[None, :]), sum_, valid)
+
+
+@triton.jit(do_not_specialize=_ANY[1:2])
+def judge(
+    logits, labels, batch, error, losses, hits, samples, batch_size,
+    NODES: tl.constexpr, CLASSES: tl.constexpr, ROWS: tl.constexpr,
+):  # fmt: skip
+    """Softmax minus the one-hot label, and the sums of losses and hits of the epoch so far (float64).
+
+    The prediction is the first class with the largest logit; logits that are not numbers predict nothing.
+    """
+    network = tl.program_id(0)
+    row, columns = tl.arange(0, ROWS), tl.arange(0, NODES)
+    present, used = row < samples, (columns < CLASSES)[None, :]
+    label = tl.load(labels + tl.load(batch) * batch_size + row, present, 0)
+    at = (network * samples + row)[:, None] * NODES + columns[None, :]
+    values = tl.load(logits + at, present[:, None] & used, float("-inf"))
+    values = tl.where(present[:, None], values, 0.0)
+    largest = tl.max(values, 1)
+    shares = tl.exp(values - largest[:, None])
+    total = tl.sum(shares, 1)
+    is_label = columns[None, :] == label[:, None]
+    shares = shares / total[:, None] - is_label.to(tl.float32)
+    tl.store(error + at, tl.where(used, shares, 0.0), present[:, None])
+    # a value that is not finite must spoil the loss: a maximum may pass over it
+    spoilt = tl.sum(tl.where(used, values, 0.0), 1) * 0.0
+    of_label = tl.sum(tl.where(is_label, values, 0.0), 1)
+    loss = tl.where(present, tl.log(total) + largest - of_label + spoilt, 0.0)
+    predicted = tl.min(tl.where(values == largest[:, None], columns[None, :], NODES), 1)
+    hit = present & (predicted == label) & (spoilt == 0.0)
+    tl.store(losses + network, tl.load(losses + network) + tl.sum(loss.to(tl.float64), 0))
+    tl.store(hits + network, tl.load(hits + network) + tl.sum(hit.to(tl.float64), 0))
+
+
+@triton.jit(do_not_specialize=_ANY[1:2])
+def disconnect(
+    x, x_stride, x_sample, error, kernel, bias, of_x, places, depths, depth, samples, rate,
+    NODES: tl.constexpr, GROUP: tl.constexpr, ROWS: tl.constexpr, STEP: tl.constexpr,
+    PRECISION: tl.constexpr,
+):  # fmt: skip
+    """The backward pass of a fully connected layer: the gradient of its input, and the update.
+
+    The input is the output of a ReLU: where it is 0, its gradient is. Its gradient lies as the input does.
+    """
+    network = tl.program_id(1)
+    steps, columns = tl.program_id(0) * STEP + tl.arange(0, STEP), tl.arange(0, NODES)
+    own_depth = tl.load(depths + network)
+    if (tl.program_id(0) * STEP < own_depth) | (tl.program_id(0) == 0):
+        place = _places(places + network * depth, steps, GROUP)[None, :]
+        used = steps < own_depth
+        at_kernel = network.to(tl.int64) * depth * NODES + steps[:, None] * NODES + columns[None, :]
+        weights = tl.load(kernel + at_kernel)
+        sum_ = tl.zeros((STEP, NODES), tl.float32)
+        of_bias = tl.zeros((NODES,), tl.float32)
+        for first in range(0, samples, ROWS):
+            row = first + tl.arange(0, ROWS)
+            valid = (row < samples)[:, None]
+            at = (network.to(tl.int64) * samples + row) * NODES
+            own = tl.load(error + (at[:, None] + columns[None, :]), valid, 0.0)
+            where = network.to(tl.int64) * x_stride + (row * x_sample)[:, None] + place
+            read = tl.load(x + where, valid & used[None, :], 0.0)
+            of_read = _product(own, tl.trans(weights), tl.zeros((ROWS, STEP), tl.float32), PRECISION)
+            tl.store(of_x + where, tl.where(read > 0, of_read, 0.0), valid & used[None, :])
+            sum_ = _product(tl.trans(read), own, sum_, PRECISION)
+            of_bias += tl.sum(own, 0)
+        tl.store(kernel + at_kernel, weights - rate * sum_, used[:, None])
+        if tl.program_id(0) == 0:
+            at_bias = bias + network * NODES + columns
+            tl.store(at_bias, tl.load(at_bias) - rate * of_bias)
+
+
+@triton.jit
+def count(batch):
+    """Go on to the next batch."""
+    tl.store(batch, tl.load(batch) + 1)

@@ -1,0 +1,677 @@
+"""The engine of a GPU: all convolutional networks of a stack take each step in the same kernels.
+
+A GPU needs thousands of independent sums to be busy, more than one small network has, and a kernel
+takes some microseconds however little it does. So the networks of a stack run side by side in every
+launch (see `kernels`), the launches of some steps are captured once as a CUDA graph, and the graph
+is replayed without the host: the number of the batch and the sums of losses and hits are kept on
+the device.
+
+Networks have unequal widths. In memory all have those of the widest, rounded up; the kernels stop
+at a network's own. What is beyond is zero and remains zero. Layouts, `n` the networks of the stack:
+
+    images                     [samples, height + 3, width + 3, channels] with a border of zeros
+    activations                [n, samples, height + 3, width + 3, filters] after ReLU and pooling
+    their gradients            the same, and so is which of 2x2 positions the pooling took
+    kernel of a convolution    [n, taps and channels, filters]; channels in groups of 4
+    kernel of a layer of nodes [n, positions and channels, nodes], likewise
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+import triton
+
+from dropnet.masks import Masks
+from dropnet.models import Conv, Dense, Flatten, MaxPool
+from dropnet.networks import Weights
+from dropnet.structure import Weighted
+from dropnet.training import kernels
+from dropnet.training.evaluation import losses_and_hits
+from dropnet.training.task import BaseTask, Split
+
+CHUNK = 256  # samples evaluated at once; fixes the order of summation
+STEPS = 16  # of a captured graph
+SPAN = 256  # inputs of a layer of nodes that one part of its product sums
+POSITIONS = 100  # about as many one part of a kernel's gradient sums
+GROUP = 4  # channels that lie side by side: the kernels read them at once
+DEEPEST = 128  # tables are padded to a multiple of it, so that no tile reads beyond them
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """How a kernel cuts its product: rows and columns of a tile, the step of the sum, warps."""
+
+    rows: int
+    columns: int
+    step: int
+    warps: int = 4
+    stages: int = 3
+
+    def arguments(self) -> dict[str, int]:
+        """Return the constants of a launch."""
+        return {
+            "ROWS": self.rows,
+            "COLUMNS": self.columns,
+            "STEP": self.step,
+            "num_warps": self.warps,
+            "num_stages": self.stages,
+        }
+
+
+#: For each kernel, by the columns of its tiles.
+TILES = {
+    ("convolve", "images", 16): Tiles(64, 16, 16),
+    ("convolve", "images", 32): Tiles(64, 32, 16),
+    ("convolve", "images", 64): Tiles(32, 64, 16),
+    ("convolve", "filters", 16): Tiles(64, 16, 16),
+    ("convolve", "filters", 32): Tiles(64, 32, 16),
+    ("convolve", "filters", 64): Tiles(32, 64, 16),
+    ("of_input", "filters", 16): Tiles(64, 16, 16),
+    ("of_input", "filters", 32): Tiles(64, 32, 16),
+    ("of_input", "filters", 64): Tiles(64, 64, 16),
+    ("of_kernel", "images", 16): Tiles(16, 16, 16),
+    ("of_kernel", "images", 32): Tiles(16, 32, 16),
+    ("of_kernel", "images", 64): Tiles(16, 64, 16),
+    ("of_kernel", "filters", 16): Tiles(32, 16, 16),
+    ("of_kernel", "filters", 32): Tiles(64, 32, 16),
+    ("of_kernel", "filters", 64): Tiles(64, 64, 16),
+    ("connect", "filters", 16): Tiles(32, 16, 32),
+    ("connect", "filters", 64): Tiles(32, 64, 32),
+}
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Images with their border, and their labels.
+
+    Attributes:
+        images: float32 [samples, height + 3, width + 3, channels].
+        labels: int64 [samples].
+    """
+
+    images: torch.Tensor
+    labels: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where the outputs of a layer lie in memory: [height, width, channels] and the border."""
+
+    height: int
+    width: int
+    channels: int
+    border: int = kernels.BORDER
+
+    @property
+    def across(self) -> int:
+        """From one row to the next."""
+        return (self.width + self.border) * self.channels
+
+    @property
+    def sample(self) -> int:
+        """From one sample to the next."""
+        return (self.height + self.border) * self.across
+
+    def places(self) -> torch.Tensor:
+        """Where the positions of a sample lie, [height * width]."""
+        first = 1 if self.border else 0
+        down = (torch.arange(self.height) + first).view(-1, 1) * self.across
+        return (down + (torch.arange(self.width) + first) * self.channels).flatten()
+
+
+class Task(BaseTask):
+    """A data set prepared for training chains of convolutions on a GPU."""
+
+    def __init__(self, train: Split, validation: Split, test: Split, *args: Any, **kw: Any) -> None:
+        """Prepare the splits, each a pair of uint8 images [n, c, h, w] and labels [n].
+
+        The other arguments are those of `BaseTask`, from `layers` on.
+        """
+        super().__init__(train[0].shape[1:], *args, **kw)
+        self.precision = "ieee"
+        self.train, self.validation, self.test = (
+            Samples(self._bordered(images), labels.to(self.device).long())
+            for images, labels in (train, validation, test)
+        )
+
+    def _bordered(self, images: torch.Tensor) -> torch.Tensor:
+        count, channels, height, width = images.shape
+        bordered = self.zeros(count, height + kernels.BORDER, width + kernels.BORDER, channels)
+        for pixels, rows in zip(images.split(4096), bordered.split(4096), strict=True):
+            inside = pixels.to(self.device).permute(0, 2, 3, 1).to(self.dtype).div_(255)
+            rows[:, 1 : 1 + height, 1 : 1 + width] = inside
+        return bordered
+
+    def images(self, samples: Samples, start: int, count: int) -> torch.Tensor:
+        """Return up to `count` images from the given one on, values from 0 to 1."""
+        _, height, width = self.image_shape
+        rows = samples.images[start : start + count, 1 : 1 + height, 1 : 1 + width]
+        return rows.permute(0, 3, 1, 2)
+
+    def stack(self, weights: Sequence[Weights], masks: Sequence[Masks]) -> "Stack":
+        """Return networks with the given (compacted) weights."""
+        return Stack(self, weights, masks)
+
+
+def _up(number: int, multiple: int) -> int:
+    """Round up to a multiple."""
+    return -(-number // multiple) * multiple
+
+
+def _columns(widths: Sequence[int]) -> int:
+    """The columns of a tile for layers of these widths."""
+    widest = max(widths)
+    return 16 if widest <= 16 else 32 if widest <= 32 else 64
+
+
+class _Layer:
+    """A layer with weights, of all networks of a stack.
+
+    Attributes:
+        below: where its input lies; `grid`: where its output does.
+        inputs: the number of channels of each network's input; `widths`: of its output.
+        rows: the same numbers as the rows of the kernel count them.
+        kernel: [n, depth, channels in memory], and bias [n, channels in memory].
+    """
+
+    positions: int  # of the input that one output sees, each with all channels
+
+    def __init__(
+        self, task: Task, name: str, below: Grid, grid: Grid, inputs: Sequence[int], group: int
+    ) -> None:
+        self.task, self.name, self.below, self.grid = task, name, below, grid
+        self.inputs, self.group, self.size = list(inputs), group, len(inputs)
+        self.rows = [_up(count, group) for count in inputs]
+        self.depth = _up(self.positions * max(1, *self.rows), DEEPEST)
+        self.depths = self.table([self.positions * count for count in self.rows])
+        self.kernel = task.zeros(self.size, self.depth, grid.channels)
+        self.bias = task.zeros(self.size, grid.channels)
+
+    def table(self, numbers: Sequence[int]) -> torch.Tensor:
+        """A number for each network, on the device."""
+        return torch.tensor(numbers, dtype=torch.int32, device=self.task.device)
+
+    def tables(self, own: Sequence[torch.Tensor], depth: int, dtype=torch.int32) -> torch.Tensor:
+        """A row of numbers for each network, on the device; 0 beyond a network's own."""
+        padded = torch.zeros(len(own), depth, dtype=dtype)
+        for row, values in zip(padded, own, strict=True):
+            row[: len(values)] = values
+        return padded.to(self.task.device)
+
+    def own_kernel(self, n: int, outputs: int) -> torch.Tensor:
+        """A view of a network's kernel, [positions, channels, outputs]."""
+        rows = self.kernel[n, : self.positions * self.rows[n], :outputs]
+        return rows.view(self.positions, self.rows[n], outputs)[:, : self.inputs[n]]
+
+
+class Convolution(_Layer):
+    """A convolution with a ReLU, and the pooling that follows it."""
+
+    positions = 9
+
+    def __init__(
+        self, task: Task, steps: Sequence[Weighted], below: Grid, pool: bool, first: bool
+    ) -> None:
+        """Lay out the layer of all networks.
+
+        Args:
+            task: the data.
+            steps: the layer of each network.
+            below: where its input lies.
+            pool: a pooling follows.
+            first: the input are the images, which all networks share.
+        """
+        self.pool, self.first = pool, first
+        self.widths = [len(step.outputs) for step in steps]
+        self.columns = _columns(self.widths)
+        fold = 2 if pool else 1
+        wide = _up(max(1, *self.widths), self.columns)
+        grid = Grid(below.height // fold, below.width // fold, wide)
+        self.rectified = Grid(below.height, below.width, wide)
+        inputs = [len(step.inputs) for step in steps]
+        super().__init__(task, steps[0].name, below, grid, inputs, 1 if first else GROUP)
+        self.entries = 9 * max(1, *self.rows)
+        self.each = max(1, POSITIONS // (grid.height * grid.width))
+        self.widths_table, self.rows_table = self.table(self.widths), self.table(self.rows)
+        taps = torch.tensor([(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)])
+        at = (taps * torch.tensor([below.across, below.channels])).sum(1, keepdim=True)
+        own = [(at + torch.arange(count)).flatten() for count in self.rows]
+        self.places = self.tables(own, self.depth)
+        if not first:
+            self._turn(taps, fold)
+
+    def _turn(self, taps: torch.Tensor, fold: int) -> None:
+        """Lay out the turned kernel, for the gradient of the input, and its tables.
+
+        A position of the input is seen by the outputs around it. With a pooling, which outputs
+        these are, and which of their winners counts, differs between even and odd rows and
+        columns: four kinds of position.
+        """
+        filters = [_up(width, GROUP) for width in self.widths]
+        self.turned_depth = _up(9 * max(1, *filters), DEEPEST)
+        self.turned_depths = self.table([9 * count for count in filters])
+        self.turned = self.task.zeros(self.size, self.turned_depth, self.below.channels)
+        self.inputs_table = self.table(self.inputs)
+        self.input_columns = _columns(self.inputs)
+        strides = torch.tensor([self.grid.across, self.grid.channels])
+        places, codes = [], []
+        for kind in [(i, j) for i in range(fold) for j in range(fold)]:
+            seen = taps + torch.tensor(kind)
+            at = ((seen // fold) * strides).sum(1, keepdim=True)
+            corner = ((seen % fold) * torch.tensor([2, 1])).sum(1, keepdim=True)
+            places.append([(at + torch.arange(count)).flatten() for count in filters])
+            codes.append([corner.expand(9, count).flatten() for count in filters])
+        depth = self.turned_depth
+        self.back = torch.stack([self.tables(own, depth) for own in places], 1)
+        self.codes = torch.stack([self.tables(own, depth, torch.int8) for own in codes], 1)
+
+    def load(self, n: int, weights: Weights) -> None:
+        """Take over the weights of a network."""
+        kernel = weights[f"{self.name}.kernel"].to(self.task.device)
+        rows = kernel.permute(2, 3, 1, 0).flatten(0, 1)
+        self.own_kernel(n, self.widths[n])[:] = rows
+        if not self.first:
+            filters = _up(self.widths[n], GROUP)
+            turned = self.turned[n, : 9 * filters].view(9, filters, self.below.channels)
+            turned[:, : self.widths[n], : self.inputs[n]] = rows.flip(0).transpose(1, 2)
+        self.bias[n, : self.widths[n]] = weights[f"{self.name}.bias"].to(self.task.device)
+
+    def weights(self, n: int) -> dict[str, torch.Tensor]:
+        """Return copies of the weights of a network."""
+        rows = self.own_kernel(n, self.widths[n]).cpu()
+        return {
+            f"{self.name}.kernel": rows.view(3, 3, *rows.shape[1:]).permute(3, 2, 0, 1).contiguous(),
+            f"{self.name}.bias": self.bias[n, : self.widths[n]].to("cpu", copy=True),
+        }
+
+    def forward(self, x, samples, z, winner=None) -> None:
+        """Write the output for some samples, and the winners if they are asked for."""
+        self._convolve(x, samples, z, winner, self.grid, self.pool)
+
+    def rectify(self, x, samples, active) -> None:
+        """Write what the ReLU gives, before any pooling, for some samples."""
+        self._convolve(x, samples, active, None, self.rectified, False)
+
+    def _convolve(self, x, samples, z, winner, grid, pool) -> None:
+        rows = samples * grid.height * grid.width
+        tiles = self.tiles("convolve", self.columns)
+        across = grid.channels // tiles.columns
+        kernels.convolve[triton.cdiv(rows, tiles.rows), across, self.size](
+            *x, self.kernel, self.bias, z, z.stride(0), z if winner is None else winner,
+            self.places, self.depths, self.depth, self.widths_table, rows,
+            HEIGHT=grid.height, WIDTH=grid.width, X_HEIGHT=self.below.height,
+            X_WIDTH=self.below.width, CHANNELS=self.below.channels, FILTERS=grid.channels,
+            POOL=pool, KEEP=winner is not None, GROUP=self.group,
+            PRECISION=self.task.precision, **tiles.arguments(),
+        )  # fmt: skip
+
+    def backward(self, x, samples, of, of_x, rate) -> None:
+        """Write the gradient of the input, if asked for, and update the weights.
+
+        Args:
+            x: the input: tensor, stride between networks and batches, number of the batch.
+            samples: of the batch.
+            of: gradient of the output, and the winners.
+            of_x: takes the gradient of the input.
+            rate: of the update.
+        """
+        self._of_kernel(x, samples, of)
+        if of_x is not None:
+            self._of_input(x, samples, of, of_x)
+        self._update(samples, rate)
+
+    def blocks(self, samples: int) -> int:
+        """The number of parts in which the gradients are summed over the samples."""
+        return triton.cdiv(samples, self.each)
+
+    def _of_kernel(self, x, samples, of) -> None:
+        tiles = self.tiles("of_kernel", self.columns)
+        across = self.grid.channels // tiles.columns
+        blocks = self.blocks(samples)
+        kernels.of_kernel[triton.cdiv(self.entries, tiles.rows) * across, blocks, self.size](
+            *x, *of, of[0].stride(0), *self.scratch(blocks), self.places, self.depths,
+            self.depth, self.widths_table, samples, blocks,
+            HEIGHT=self.grid.height, WIDTH=self.grid.width, X_HEIGHT=self.below.height,
+            X_WIDTH=self.below.width, CHANNELS=self.below.channels, FILTERS=self.grid.channels,
+            POOL=self.pool, SAMPLES=self.each, GROUP=self.group,
+            PRECISION=self.task.precision, **tiles.arguments(),
+        )  # fmt: skip
+
+    def _update(self, samples, rate) -> None:
+        blocks = self.blocks(samples)
+        kernels.update[triton.cdiv(self.entries * self.grid.channels, 512), self.size](
+            self.kernel, self.kernel if self.first else self.turned, self.bias,
+            *self.scratch(blocks), self.depths, self.depth, self.rows_table,
+            0 if self.first else self.turned_depth, self.widths_table, blocks, rate,
+            CHANNELS=self.below.channels, FILTERS=self.grid.channels, TURN=not self.first,
+            BLOCK=512,
+        )  # fmt: skip
+
+    def tiles(self, kernel: str, columns: int) -> Tiles:
+        """How a kernel cuts its product in this layer."""
+        return TILES[kernel, "images" if self.first else "filters", columns]
+
+    def _of_input(self, x, samples, of, of_x) -> None:
+        tiles = self.tiles("of_input", self.input_columns)
+        fold = 2 if self.pool else 1
+        height, width = self.below.height, self.below.width
+        rows = samples * triton.cdiv(height, fold) * triton.cdiv(width, fold)
+        kernels.of_input[
+            triton.cdiv(rows, tiles.rows) * fold * fold,
+            self.below.channels // tiles.columns,
+            self.size,
+        ](
+            *of, of[0].stride(0), self.turned, x[0], of_x, of_x.stride(0), self.back, self.codes,
+            self.turned_depths, self.turned_depth, self.inputs_table, rows,
+            HEIGHT=height, WIDTH=width, CHANNELS=self.below.channels, FILTERS=self.grid.channels,
+            POOL=self.pool, GROUP=GROUP,
+            PRECISION=self.task.precision, **tiles.arguments(),
+        )  # fmt: skip
+
+    def scratch(self, blocks: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Room for the parts of the gradients; made once, as a captured graph keeps its place."""
+        if not hasattr(self, "_scratch") or len(self._scratch[0]) < self.size * blocks:
+            self._scratch = (
+                self.task.zeros(self.size * blocks, self.depth, self.grid.channels),
+                self.task.zeros(self.size * blocks, self.grid.channels),
+            )
+        return self._scratch
+
+
+class Nodes(_Layer):
+    """A fully connected layer whose input is the output of a ReLU."""
+
+    def __init__(self, task: Task, steps: Sequence[Weighted], below: Grid, inputs: Sequence[int]):
+        """Lay out the layer of all networks.
+
+        Args:
+            task: the data.
+            steps: the layer of each network.
+            below: where its input lies.
+            inputs: channels of each network's input.
+        """
+        self.relu, self.nodes = steps[0].layer.relu, steps[0].layer.nodes
+        self.positions = below.height * below.width
+        self.widths = [self.nodes] * len(steps)
+        grid = Grid(1, 1, max(16, triton.next_power_of_2(self.nodes)), border=0)
+        super().__init__(task, steps[0].name, below, grid, inputs, GROUP)
+        at = below.places().view(-1, 1)
+        own = [(at + torch.arange(count)).flatten() for count in self.rows]
+        self.places = self.tables(own, self.depth)
+        self.columns = min(64, grid.channels)
+        self.blocks = triton.cdiv(self.depth, SPAN)
+
+    def load(self, n: int, weights: Weights) -> None:
+        """Take over the weights of a network."""
+        kernel = weights[f"{self.name}.kernel"].to(self.task.device)
+        own = self.own_kernel(n, self.nodes)
+        own[:] = kernel.view(own.shape)
+        self.bias[n, : self.nodes] = weights[f"{self.name}.bias"].to(self.task.device)
+
+    def weights(self, n: int) -> dict[str, torch.Tensor]:
+        """Return copies of the weights of a network."""
+        return {
+            f"{self.name}.kernel": self.own_kernel(n, self.nodes).cpu().flatten(0, 1).contiguous(),
+            f"{self.name}.bias": self.bias[n, : self.nodes].to("cpu", copy=True),
+        }
+
+    def forward(self, x, samples, z) -> None:
+        """Write the output for some samples."""
+        parts = self.scratch(samples)
+        tiles = TILES["connect", "filters", self.columns]
+        across = self.grid.channels // tiles.columns
+        kernels.connect[triton.cdiv(samples, tiles.rows), self.blocks * across, self.size](
+            x[0], x[1], self.below.sample, self.kernel, parts, self.places, self.depths, self.depth,
+            samples, self.blocks,
+            NODES=self.grid.channels, SPAN=SPAN, GROUP=GROUP,
+            PRECISION=self.task.precision, **tiles.arguments(),
+        )  # fmt: skip
+        rows = 32 if self.grid.channels <= 64 else 8
+        kernels.gather[triton.cdiv(samples, rows), self.size](
+            parts, self.bias, z, self.depths, samples, self.blocks,
+            NODES=self.grid.channels, SPAN=SPAN, RELU=self.relu, ROWS=rows,
+        )  # fmt: skip
+
+    def backward(self, x, samples, error, of_x, rate) -> None:
+        """Write the gradient of the input, and update the weights."""
+        step = 32 if self.grid.channels <= 64 else 16
+        kernels.disconnect[triton.cdiv(self.positions * max(1, *self.rows), step), self.size](
+            x[0], x[1], self.below.sample, error, self.kernel, self.bias, of_x, self.places,
+            self.depths, self.depth, samples, rate,
+            NODES=self.grid.channels, GROUP=GROUP, ROWS=32, STEP=step,
+            PRECISION=self.task.precision, num_warps=4,
+        )  # fmt: skip
+
+    def scratch(self, samples: int) -> torch.Tensor:
+        """Room for the parts of the product, made once for each number of samples."""
+        if not hasattr(self, "_scratch"):
+            self._scratch = {}
+        if samples not in self._scratch:
+            shape = (self.size, self.blocks, samples, self.grid.channels)
+            self._scratch[samples] = self.task.zeros(*shape)
+        return self._scratch[samples]
+
+
+class Stack:
+    """Chains of convolutions that are trained side by side.
+
+    Attributes:
+        size: number of networks.
+    """
+
+    def __init__(self, task: Task, weights: Sequence[Weights], masks: Sequence[Masks]) -> None:
+        """Take over networks as `weights.compact` makes them."""
+        self.task, self.size = task, len(weights)
+        self.layers = list(_layers(task, [task.steps(mask) for mask in masks]))
+        for layer in self.layers:
+            for n, own in enumerate(weights):
+                layer.load(n, own)
+        self.batch = torch.zeros(1, dtype=torch.int32, device=task.device)
+        self.losses = task.zeros(self.size, dtype=torch.float64)
+        self.hits = task.zeros(self.size, dtype=torch.float64)
+        self._room: dict[int, list[torch.Tensor]] = {}
+        self._backward_room: tuple | None = None
+        self._graphs: dict[int, Any] = {}
+
+    def weights(self) -> list[dict[str, torch.Tensor]]:
+        """Return copies of the current weights of each network, named as they came."""
+        return [
+            {name: tensor for layer in self.layers for name, tensor in layer.weights(n).items()}
+            for n in range(self.size)
+        ]
+
+    # --- training --------------------------------------------------------------------------
+
+    def train_epoch(self, epoch: int) -> tuple[list[float], list[float]]:
+        """Train one epoch and return each network's mean loss and accuracy over it.
+
+        Both are Keras' running means: every batch counts as it was before its own update.
+
+        Args:
+            epoch: its number, 1 for the first; every epoch is like the others here.
+        """
+        for sums in (self.batch, self.losses, self.hits):
+            sums.zero_()
+        samples, size = len(self.task.train.labels), self.task.batch_size
+        whole = samples // size
+        self._steps(whole)
+        if samples % size:
+            self._step(samples % size)
+        return (self.losses / samples).tolist(), (self.hits / samples).tolist()
+
+    def _steps(self, count: int) -> None:
+        """Take steps of whole batches: on a GPU by replaying what the first one has recorded."""
+        if self.task.device.type != "cuda":
+            for _ in range(count):
+                self._step(self.task.batch_size)
+            return
+        if not self._graphs and count:
+            self._step(self.task.batch_size)  # compiles the kernels
+            count -= 1
+            self._graphs = {steps: self._captured(steps) for steps in (STEPS, 1)}
+        for steps, graph in self._graphs.items():
+            for _ in range(count // steps):
+                graph.replay()
+            count %= steps
+
+    def _captured(self, steps: int) -> "torch.cuda.CUDAGraph":
+        """Record some steps. The context manager of torch also empties its caches: a second each."""
+        graph, side = torch.cuda.CUDAGraph(), torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            graph.capture_begin()
+            for _ in range(steps):
+                self._step(self.task.batch_size)
+            graph.capture_end()
+        torch.cuda.current_stream().wait_stream(side)
+        return graph
+
+    def _step(self, samples: int) -> None:
+        """Train all networks on the next batch, which has so many samples."""
+        task = self.task
+        size, rate = task.batch_size, task.learning_rate / samples
+        outputs, gradients, winners = self._training_room()
+        images = task.train.images
+        x = (images, 0, size * images.stride(0), self.batch)
+        inputs = []
+        for layer, z, winner in zip(self.layers, outputs, winners, strict=True):
+            inputs.append(x)
+            if isinstance(layer, Convolution):
+                layer.forward(x, samples, z, winner)
+            else:
+                layer.forward(x, samples, z)
+            x = (z, z.stride(0) if z.dim() > 3 else samples * z.shape[2], 0, self.batch)
+        last = self.layers[-1]
+        kernels.judge[(self.size,)](
+            outputs[-1], task.train.labels, self.batch, gradients[-1], self.losses, self.hits,
+            samples, size,
+            NODES=last.grid.channels, CLASSES=last.nodes, ROWS=triton.next_power_of_2(size),
+        )  # fmt: skip
+        for index in reversed(range(len(self.layers))):
+            layer, of_x = self.layers[index], gradients[index - 1] if index else None
+            of = gradients[index]
+            if isinstance(layer, Convolution):
+                of = (of, of if winners[index] is None else winners[index])
+            layer.backward(inputs[index], samples, of, of_x, rate)
+        kernels.count[(1,)](self.batch)
+
+    def _training_room(self):
+        if self._backward_room is None:
+            size = self.task.batch_size
+            outputs, gradients = self._outputs(size), [torch.zeros_like(z) for z in self._outputs(size)]
+            winners = [
+                torch.zeros_like(z, dtype=torch.int8)
+                if isinstance(layer, Convolution) and layer.pool
+                else None
+                for layer, z in zip(self.layers, outputs, strict=True)
+            ]
+            self._backward_room = outputs, gradients, winners
+        return self._backward_room
+
+    def _outputs(self, samples: int) -> list[torch.Tensor]:
+        """Room for the outputs of all layers for so many samples."""
+        if samples not in self._room:
+            self._room[samples] = [
+                self._room_for(layer.grid, samples)
+                if isinstance(layer, Convolution)
+                else self.task.zeros(self.size, samples, layer.grid.channels)
+                for layer in self.layers
+            ]
+        return self._room[samples]
+
+    # --- evaluation ------------------------------------------------------------------------
+
+    def evaluate(self, samples: Samples) -> tuple[list[float], list[float]]:
+        """Return each network's mean loss and accuracy on the samples."""
+        losses = self.task.zeros(self.size, dtype=torch.float64)
+        hits = self.task.zeros(self.size, dtype=torch.float64)
+        for start in range(0, len(samples.labels), CHUNK):
+            logits = self._forward(samples, start)
+            labels = samples.labels[start : start + CHUNK].view(1, 1, -1)
+            loss, hit = losses_and_hits(logits.transpose(1, 2).unsqueeze(0), labels)
+            losses += loss.sum(0, dtype=torch.float64)
+            hits += hit.sum(0, dtype=torch.float64)
+        count = len(samples.labels)
+        return (losses / count).tolist(), (hits / count).tolist()
+
+    def _forward(self, samples: Samples, start: int, observe: Any = None) -> torch.Tensor:
+        """Return the logits [n, samples, classes] of a chunk; `observe` is told the activations."""
+        images = samples.images[start : start + CHUNK]
+        count = len(images)
+        x = (images, 0, 0, self.batch)
+        for layer, z in zip(self.layers, self._outputs(CHUNK), strict=True):
+            if isinstance(layer, Convolution):
+                if observe:
+                    active = self._room_for(layer.rectified, count)
+                    layer.rectify(x, count, active)
+                    observe(layer, active)
+                layer.forward(x, count, z)
+                x = (z, z.stride(0), 0, self.batch)
+            else:
+                layer.forward(x, count, z)
+                x = (z, count * z.shape[2], 0, self.batch)
+        last = self.layers[-1]
+        logits = z.view(-1)[: self.size * count * last.grid.channels]
+        return logits.view(self.size, count, -1)[:, :, : last.nodes]
+
+    def _room_for(self, grid: Grid, samples: int) -> torch.Tensor:
+        """Zeros for the outputs of a layer and their border."""
+        height, width = grid.height + grid.border, grid.width + grid.border
+        return self.task.zeros(self.size, samples, height, width, grid.channels)
+
+    def statistics(self, samples: Samples) -> list[dict[str, list[torch.Tensor]]]:
+        """Return each network's statistics of its remaining filters over the samples.
+
+        They are those of `dropnet.metrics`.
+        """
+        sums: dict[str, dict[Any, torch.Tensor]] = {
+            "mean_activation": {},
+            "zero_share": {},
+            "silent_share": {},
+        }
+
+        def observe(layer: Convolution, active: torch.Tensor) -> None:
+            positions = layer.rectified.height * layer.rectified.width
+            fired = (active != 0).sum((2, 3))
+            for name, values in (
+                ("mean_activation", active.sum((2, 3)) / positions),
+                ("zero_share", 1 - fired / positions),
+                ("silent_share", fired == 0),
+            ):
+                total = values.sum(1, dtype=torch.float64)
+                sums[name][layer] = sums[name].get(layer, 0) + total
+
+        for start in range(0, len(samples.labels), CHUNK):
+            self._forward(samples, start, observe)
+        count = len(samples.labels)
+        return [
+            {
+                name: [(total[n, : layer.widths[n]] / count).cpu() for layer, total in of.items()]
+                for name, of in sums.items()
+            }
+            for n in range(self.size)
+        ]
+
+
+def _layers(task: Task, networks: Sequence[Sequence[Any]]) -> Iterator[_Layer]:
+    """Lay out the layers of all networks, given as the steps of each."""
+    channels, height, width = task.image_shape
+    grid = Grid(height, width, channels)
+    widths = [channels] * len(networks)
+    first = True
+    layers = list(zip(*networks, strict=True))
+    for index, steps in enumerate(layers):
+        match steps[0]:
+            case Weighted(layer=Conv()):
+                pool = index + 1 < len(layers) and isinstance(layers[index + 1][0], MaxPool)
+                layer = Convolution(task, steps, grid, pool, first)
+                first = False
+            case Weighted(layer=Dense()):
+                layer = Nodes(task, steps, grid, widths)
+            case _:
+                continue
+        yield layer
+        grid, widths = layer.grid, layer.widths
