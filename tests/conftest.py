@@ -1,7 +1,12 @@
 """What the tests share: small image data, random networks, and a project that has run."""
 
+import os
+
 import pytest
 import torch
+
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"  # before anything imports the kernels of a GPU
 
 from dropnet.networks.masks import Masks
 from dropnet.networks.models import masked_widths

@@ -19,7 +19,7 @@ class Settings:
             a cycle.
         stop_fraction: the run ends with the first cycle at or below this fraction remaining.
         selection: how a global metric picks what goes, one of `dropnet.metrics.SELECTIONS`.
-        precision: of the convolutions' arithmetic, "float32" or "bfloat16".
+        precision: of the convolutions' arithmetic, "float32", "tf32" (on a GPU) or "bfloat16".
         augmentation: of training images, "none" or "affine", see `dropnet.training.augmentation`.
         train_images: first N images of the official training order; None takes them all.
         test_images: first N images of the official test order; None takes them all.

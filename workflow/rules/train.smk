@@ -8,7 +8,7 @@
 # goes on after its last finished cycle, or epoch of a long cycle; it keeps them in
 # cycles_seeds{seeds}/.
 
-from dropnet.networks.models import engine_of, layers_of
+from dropnet.networks.models import engine_of
 from dropnet.tables.runs import BASELINE
 
 
@@ -38,9 +38,10 @@ def settings_of(wildcards):
     return plan.at(scale).settings(experiment, plan.methods.get(folder))
 
 
-def engine_module(wildcards):
-    """The module that trains the networks of an experiment."""
-    return engine_of(layers_of(settings_of(wildcards)))
+def engines(wildcards):
+    """The modules that may train the networks of an experiment: which one does, the device decides."""
+    places = [False] if config["device"] == "cpu" else [False, True]
+    return sorted({engine_of(settings_of(wildcards), gpu) for gpu in places})
 
 
 def dataset_file(wildcards):
@@ -58,7 +59,7 @@ def split_file(wildcards):
 rule train_baseline:
     input:
         script=script_of("train_baseline"),
-        code=lambda w: code_of("train_baseline", engine_module(w)),
+        code=lambda w: code_of("train_baseline", *engines(w)),
         dataset=dataset_file,
         split=split_file,
     output:
@@ -92,7 +93,7 @@ rule prune_network:
         script=script_of("prune_network"),
         code=lambda w: code_of(
             "prune_network",
-            engine_module(w),
+            *engines(w),
             METRICS[plan.methods[w.method].metric].module,
         ),
         dataset=dataset_file,
@@ -129,7 +130,7 @@ rule prune_network:
 rule train_random_init:
     input:
         script=script_of("train_random_init"),
-        code=lambda w: code_of("train_random_init", engine_module(w)),
+        code=lambda w: code_of("train_random_init", *engines(w)),
         dataset=dataset_file,
         split=split_file,
         pruned="results/{scale}/{experiment}/{metric}/networks_seeds{seeds}.safetensors",

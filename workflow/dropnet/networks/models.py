@@ -3,6 +3,7 @@
 To add a model, write a function from widths and classes to its layers and put it in MODELS.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -220,17 +221,33 @@ def classes_of(layers: Sequence[Layer]) -> int:
     raise ValueError(f"not a classifier: {layers[-1]}")
 
 
-def engine_of(layers: Sequence[Layer]) -> str:
-    """Return the name of the module that trains a network of these layers.
+def engine_of(settings: Settings, gpu: bool) -> str:
+    """Return the name of the module that trains an experiment's networks, on a GPU or not.
 
     It is imported when it is needed, so that a job depends on the code of its own engine only.
     """
-    return f"dropnet.training.{'convolutional' if convolves(layers) else 'fully_connected'}"
+    layers = layers_of(settings)
+    if not convolves(layers):
+        engine = "fully_connected"
+    elif gpu and is_plain_chain(layers) and settings.augmentation == "none":
+        engine = "stacked"
+    else:
+        engine = "convolutional"
+    return f"dropnet.training.{engine}"
 
 
 def convolves(layers: Sequence[Layer]) -> bool:
     """Say whether a network has convolutions."""
     return any(isinstance(layer, Conv | Residual) for layer in layers)
+
+
+def is_plain_chain(layers: Sequence[Layer]) -> bool:
+    """Say whether convolutions, some of them pooled, are followed by layers of nodes alone."""
+    names = "".join(
+        {Conv: "c", MaxPool: "p", Flatten: "f", Dense: "d"}.get(type(layer), "?")
+        for layer in layers
+    )
+    return is_chain(layers) and re.fullmatch(r"(cp?)+fd+", names) is not None
 
 
 def is_chain(layers: Sequence[Layer]) -> bool:

@@ -13,7 +13,7 @@ from dropnet.files.code_files import code_sums
 from dropnet.files.provenance import Moment, collect, versions
 from dropnet.networks.cycle import Cycle
 from dropnet.networks.cycle_files import save_cycles
-from dropnet.networks.models import engine_of, layers_of
+from dropnet.networks.models import engine_of
 from dropnet.pruning.resume import FinishedCycles
 from dropnet.settings import Settings
 from dropnet.tables.runs import BASELINE, write_runs
@@ -59,7 +59,7 @@ class TrainingJob:
         """
         torch.set_num_threads(1)
         self._args, self._about = args, about
-        self._device = find_device(args.device)
+        self._device = find_device(args.device, args.settings.precision)
         settings = json.loads(args.settings.to_json())
         files = [args.dataset, args.split, *inputs]
         self._provenance = collect(settings, files, Moment.now(), name_of(self._device))
@@ -67,7 +67,9 @@ class TrainingJob:
             "settings": settings,
             **about,
             "device": name_of(self._device),
-            "code": code_sums(script, [engine_of(layers_of(args.settings)), *modules]),
+            "code": code_sums(
+                script, [engine_of(args.settings, self._device.type == "cuda"), *modules]
+            ),
             "inputs": list(self._provenance["inputs"].values()),
             "versions": versions(),
         }

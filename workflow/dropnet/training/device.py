@@ -12,14 +12,14 @@ from dropnet.errors import UserError
 _held = []  # the lock of the GPU that this process has taken; it ends with the process
 
 
-def find_device(wanted: str) -> torch.device:
+def find_device(wanted: str, precision: str = "float32") -> torch.device:
     """Return the device for `auto`, `cpu`, `cuda` or `cuda:N`, and make its results repeatable.
 
     `auto` takes a GPU that no other job of this user on this machine has taken, the first one if
     all are.
 
     Raises:
-        UserError: if a GPU is asked for that is not there.
+        UserError: if a GPU is asked for that is not there, or a precision that needs one.
     """
     present = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if wanted == "auto":
@@ -34,7 +34,15 @@ def find_device(wanted: str) -> torch.device:
             )
         torch.backends.cudnn.deterministic = True
         torch.backends.cudnn.benchmark = False
-        torch.backends.cudnn.allow_tf32 = False  # float32 means float32
+        # float32 means float32, unless the settings ask for less
+        rounding = "tf32" if precision == "tf32" else "ieee"
+        torch.backends.cudnn.conv.fp32_precision = rounding
+        torch.backends.cuda.matmul.fp32_precision = rounding
+    elif precision == "tf32":
+        raise UserError(
+            "config: precision: 'tf32' is a GPU's, and this job runs on the processor; allowed:"
+            " float32, bfloat16"
+        )
     return device
 
 

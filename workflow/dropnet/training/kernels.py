@@ -131,7 +131,9 @@ def of_input(
         down, right = place // RIGHT, place % RIGHT
         i, j = down * FOLD + kind // FOLD, right * FOLD + kind % FOLD
         valid = ((row < rows) & (i < HEIGHT) & (j < WIDTH))[:, None]
-        at = ((sample * (HEIGHT // FOLD + 3) + down + 1) * (WIDTH // FOLD + 3) + right + 1) * FILTERS
+        at = (
+            (sample * (HEIGHT // FOLD + 3) + down + 1) * (WIDTH // FOLD + 3) + right + 1
+        ) * FILTERS
         at = network.to(tl.int64) * g_stride + at[:, None]
         own = kernel + network.to(tl.int64) * depth * CHANNELS + columns[None, :]
         places += (network * (FOLD * FOLD) + kind) * depth
@@ -350,7 +352,9 @@ def disconnect(
             own = tl.load(error + (at[:, None] + columns[None, :]), valid, 0.0)
             where = network.to(tl.int64) * x_stride + (row * x_sample)[:, None] + place
             read = tl.load(x + where, valid & used[None, :], 0.0)
-            of_read = _product(own, tl.trans(weights), tl.zeros((ROWS, STEP), tl.float32), PRECISION)
+            of_read = _product(
+                own, tl.trans(weights), tl.zeros((ROWS, STEP), tl.float32), PRECISION
+            )
             tl.store(of_x + where, tl.where(read > 0, of_read, 0.0), valid & used[None, :])
             sum_ = _product(tl.trans(read), own, sum_, PRECISION)
             of_bias += tl.sum(own, 0)

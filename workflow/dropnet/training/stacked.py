@@ -18,16 +18,15 @@ at a network's own. What is beyond is zero and remains zero. Layouts, `n` the ne
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
 import triton
 
-from dropnet.masks import Masks
-from dropnet.models import Conv, Dense, Flatten, MaxPool
-from dropnet.networks import Weights
-from dropnet.structure import Weighted
+from dropnet.networks.cycle import Weights
+from dropnet.networks.masks import Masks
+from dropnet.networks.models import Conv, Dense, MaxPool
+from dropnet.networks.steps import Weighted
 from dropnet.training import kernels
 from dropnet.training.evaluation import losses_and_hits
 from dropnet.training.task import BaseTask, Split
@@ -36,6 +35,8 @@ CHUNK = 256  # samples evaluated at once; fixes the order of summation
 STEPS = 16  # of a captured graph
 SPAN = 256  # inputs of a layer of nodes that one part of its product sums
 POSITIONS = 100  # about as many one part of a kernel's gradient sums
+#: How the kernels multiply, for each precision of the settings.
+PRECISIONS = {"float32": "ieee", "tf32": "tf32", "bfloat16": "bfloat16"}
 GROUP = 4  # channels that lie side by side: the kernels read them at once
 DEEPEST = 128  # tables are padded to a multiple of it, so that no tile reads beyond them
 
@@ -63,21 +64,21 @@ class Tiles:
 
 #: For each kernel, by the columns of its tiles.
 TILES = {
-    ("convolve", "images", 16): Tiles(64, 16, 16),
-    ("convolve", "images", 32): Tiles(64, 32, 16),
-    ("convolve", "images", 64): Tiles(32, 64, 16),
-    ("convolve", "filters", 16): Tiles(64, 16, 16),
-    ("convolve", "filters", 32): Tiles(64, 32, 16),
-    ("convolve", "filters", 64): Tiles(32, 64, 16),
-    ("of_input", "filters", 16): Tiles(64, 16, 16),
-    ("of_input", "filters", 32): Tiles(64, 32, 16),
-    ("of_input", "filters", 64): Tiles(64, 64, 16),
-    ("of_kernel", "images", 16): Tiles(16, 16, 16),
-    ("of_kernel", "images", 32): Tiles(16, 32, 16),
-    ("of_kernel", "images", 64): Tiles(16, 64, 16),
-    ("of_kernel", "filters", 16): Tiles(32, 16, 16),
-    ("of_kernel", "filters", 32): Tiles(64, 32, 16),
-    ("of_kernel", "filters", 64): Tiles(64, 64, 16),
+    ("convolve", "images", 16): Tiles(32, 16, 16, warps=2),
+    ("convolve", "images", 32): Tiles(32, 32, 16, warps=2),
+    ("convolve", "images", 64): Tiles(32, 64, 16, warps=4),
+    ("convolve", "filters", 16): Tiles(16, 16, 16, warps=2),
+    ("convolve", "filters", 32): Tiles(32, 32, 16, warps=2),
+    ("convolve", "filters", 64): Tiles(32, 64, 16, warps=4),
+    ("of_input", "filters", 16): Tiles(64, 16, 16, warps=4),
+    ("of_input", "filters", 32): Tiles(64, 32, 16, warps=4),
+    ("of_input", "filters", 64): Tiles(64, 64, 16, warps=4),
+    ("of_kernel", "images", 16): Tiles(16, 16, 16, warps=1),
+    ("of_kernel", "images", 32): Tiles(16, 32, 16, warps=2),
+    ("of_kernel", "images", 64): Tiles(16, 64, 16, warps=2),
+    ("of_kernel", "filters", 16): Tiles(64, 16, 16, warps=4),
+    ("of_kernel", "filters", 32): Tiles(64, 32, 16, warps=4),
+    ("of_kernel", "filters", 64): Tiles(64, 64, 16, warps=4),
     ("connect", "filters", 16): Tiles(32, 16, 32),
     ("connect", "filters", 64): Tiles(32, 64, 32),
 }
@@ -128,10 +129,10 @@ class Task(BaseTask):
     def __init__(self, train: Split, validation: Split, test: Split, *args: Any, **kw: Any) -> None:
         """Prepare the splits, each a pair of uint8 images [n, c, h, w] and labels [n].
 
-        The other arguments are those of `BaseTask`, from `layers` on.
+        The other arguments are those of `BaseTask`, from `settings` on.
         """
         super().__init__(train[0].shape[1:], *args, **kw)
-        self.precision = "ieee"
+        self.precision = PRECISIONS[self.settings.precision]
         self.train, self.validation, self.test = (
             Samples(self._bordered(images), labels.to(self.device).long())
             for images, labels in (train, validation, test)
@@ -283,7 +284,9 @@ class Convolution(_Layer):
         """Return copies of the weights of a network."""
         rows = self.own_kernel(n, self.widths[n]).cpu()
         return {
-            f"{self.name}.kernel": rows.view(3, 3, *rows.shape[1:]).permute(3, 2, 0, 1).contiguous(),
+            f"{self.name}.kernel": rows.view(3, 3, *rows.shape[1:])
+            .permute(3, 2, 0, 1)
+            .contiguous(),
             f"{self.name}.bias": self.bias[n, : self.widths[n]].to("cpu", copy=True),
         }
 
@@ -518,7 +521,7 @@ class Stack:
             count %= steps
 
     def _captured(self, steps: int) -> "torch.cuda.CUDAGraph":
-        """Record some steps. The context manager of torch also empties its caches: a second each."""
+        """Record some steps; not by torch's context manager, which empties all caches first."""
         graph, side = torch.cuda.CUDAGraph(), torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
@@ -561,7 +564,8 @@ class Stack:
     def _training_room(self):
         if self._backward_room is None:
             size = self.task.batch_size
-            outputs, gradients = self._outputs(size), [torch.zeros_like(z) for z in self._outputs(size)]
+            outputs = self._outputs(size)
+            gradients = [torch.zeros_like(z) for z in outputs]
             winners = [
                 torch.zeros_like(z, dtype=torch.int8)
                 if isinstance(layer, Convolution) and layer.pool

@@ -89,8 +89,7 @@ class BaseTask:
         self.learning_rate = settings.learning_rate
         self.augmentation = settings.augmentation
         self.dtype = dtype
-        precise = settings.precision == "float32"
-        self.compute = dtype if precise else getattr(torch, settings.precision)
+        self.compute = torch.bfloat16 if settings.precision == "bfloat16" else dtype
         self.device = torch.device(device)
 
     def steps(self, masks: Masks | None = None) -> tuple[Step, ...]:
