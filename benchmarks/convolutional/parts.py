@@ -208,7 +208,7 @@ def make_split(bench: Bench, settings: Settings) -> Path:
     """As the workflow does, in a process: what this one held would count in all that it starts."""
     dataset, _ = files_of(bench.options.data, settings.dataset)
     split = bench.folder / f"split_{settings.scale}.safetensors"
-    few = ("--train-images", str(settings.train_images))
+    few = ("--train-images", str(settings.train_images or "all"))
     run_script("split_dataset", "--dataset", str(dataset), *few, "--output", str(split))
     return split
 
