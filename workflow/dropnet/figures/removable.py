@@ -14,7 +14,7 @@ from dropnet.figures.style import EDGE_WIDTH, MARKER_SIZE, Style, by_marker, con
 
 ROW_HEIGHT = 0.15  # inches
 MOST_ROWS = 45  # in a column; more are split into two
-BEHIND = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+BEHIND = {"facecolor": "white", "edgecolor": "none", "pad": 0}
 EXPERIMENT = page.NOTE | {"fontweight": "bold", "va": "center", "bbox": BEHIND}
 ARROW = {"arrowstyle": "<-", "linewidth": EDGE_WIDTH, "shrinkA": 0, "shrinkB": 0.7 * MARKER_SIZE}
 ARROW_TO = (12, 0)  # points from the end of the range
@@ -124,7 +124,7 @@ def _set_axes(axes: Axes, rows: pd.DataFrame, most: int) -> None:
         above = of_experiment["row"].iloc[0] - 1
         words = experiment + _runs(of_experiment["seeds"].iloc[0])
         axes.text(0.01, above, words, transform=from_the_left, **EXPERIMENT)
-        axes.axhline(above - 0.5, color="#BBBBBB", linewidth=0.6, zorder=1)
+        axes.axhline(above - 0.5, color="#BBBBBB", linewidth=0.6, zorder=4)
     axes.spines["left"].set_visible(False)  # names of experiments reach over it
     axes.set_ylim(most - 0.5, -0.5)
     axes.set_xlim(-0.02, 1.02)
