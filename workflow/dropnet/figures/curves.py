@@ -330,7 +330,7 @@ def _draw_differences(axes: Axes, apart: pd.DataFrame, looks: Mapping[str, Style
 def _set_difference_axis(axes: Axes, apart: pd.DataFrame) -> None:
     """Limits of equal size that hold every point; logarithmic where few points are far away."""
     sizes = apart["difference"].abs()
-    farthest = max(float((sizes + apart["ci95"].fillna(0)).max()), LEAST_SPAN / 2)
+    farthest = max([LEAST_SPAN / 2, *(sizes + apart["ci95"].fillna(0))])  # there may be no point
     title = "ours minus the paper's, at fractions that both have"
     if farthest > FAR_APART > sizes.median():
         axes.set_yscale("symlog", linthresh=NEAR, linscale=1)
