@@ -27,6 +27,8 @@ in_venv := PATH="$(CURDIR)/.venv/bin:$$PATH"
 # Values reach the shell as words and not as commands.
 quote = '$(subst ','\'',$(1))'
 scale_option = $(if $(SCALE),--scale $(call quote,$(SCALE)))
+# Tests that get in each other's way are of one group, and whatever a test waits for has an end.
+side_by_side := --numprocesses 2 --dist loadgroup --timeout 600
 targets = $(foreach target,$(TARGETS),$(call quote,$(target)))
 
 # $(call need,target,VARIABLE,example): stop before any set-up where the target lacks its variable.
@@ -34,7 +36,7 @@ need = $(if $(filter $(1),$(MAKECMDGOALS)),$(if $($(2)),,$(error $(2) is missing
 $(call need,checksum,DATASET,MNIST)
 $(call need,publish,SCALE,paper)
 
-.PHONY: help figures report test bench scaling status lint checksum publish pages clean venv venv-keras
+.PHONY: help figures report test quick bench scaling status lint checksum publish pages clean venv venv-keras
 
 help: ## list the targets
 	@echo "make TARGET [SCALE=paper] [CORES=8] [TARGETS=figures/paper/fig03.png] [PYTHON=python3.12]"
@@ -47,7 +49,10 @@ report: venv ## every figure at SCALE, and the verdicts, in one page: results/<s
 	$(in_venv) .venv/bin/snakemake report --cores $(call quote,$(CORES)) $(if $(SCALE),--config $(call quote,scale=$(SCALE)))
 
 test: venv ## run all tests; once the environment is set up, without a network
-	$(in_venv) .venv/bin/pytest
+	$(in_venv) .venv/bin/pytest $(side_by_side)
+
+quick: venv ## run the tests that take seconds, all of them in less than a minute
+	$(in_venv) .venv/bin/pytest $(side_by_side) -m 'not slow'
 
 bench: venv venv-keras ## compare the speed with Keras and plain PyTorch, side by side
 	$(in_venv) .venv/bin/python -m benchmarks.run
@@ -58,9 +63,10 @@ scaling: venv ## work out what scale paper costs on 2 to 1,000 cores: docs/scali
 status: venv ## say how far the runs of a scale are
 	@$(in_venv) .venv/bin/python workflow/scripts/show_status.py $(scale_option)
 
-lint: venv ## check style and format of the code and of the workflow
+lint: venv ## check style, format and types of the code, and style and format of the workflow
 	$(in_venv) .venv/bin/ruff check .
 	$(in_venv) .venv/bin/ruff format --check .
+	$(in_venv) .venv/bin/mypy
 	$(in_venv) .venv/bin/snakefmt --check Snakefile workflow/rules
 	$(in_venv) .venv/bin/snakemake --lint
 
@@ -76,7 +82,7 @@ pages: venv ## write verdicts and pages of what is published: published/*/README
 
 # Results may have taken days, and .snakemake knows what code they were made with: both stay.
 clean: ## remove the environments (7 GB) and caches; data, results and figures stay
-	rm -rf .venv .venv-keras .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-keras .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -path ./.git -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
 
 # Both end at once where the environment holds what its lock file says.

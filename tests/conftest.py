@@ -1,6 +1,8 @@
 """What the tests share: small image data, random networks, and a project that has run."""
 
+import fcntl
 import os
+import shutil
 
 import pytest
 import torch
@@ -13,6 +15,7 @@ from dropnet.networks.models import masked_widths
 from dropnet.networks.steps import steps_of
 from dropnet.networks.weights import initial_weights
 from dropnet.training.engines import make_task as make_task_of
+from helpers import processes
 from helpers.images import make_images
 from helpers.project import copy_project, snakemake
 from helpers.settings import toy_settings
@@ -20,11 +23,23 @@ from helpers.settings import toy_settings
 torch.set_num_threads(1)
 
 
+def pytest_collection_modifyitems(items):
+    """Let those that take long begin first: at the end none is left to run alone."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(autouse=True)
 def _subnormal_numbers():
     """The engines flush subnormal numbers to zero; other tests of this process need them."""
     yield
     torch.set_flush_denormal(False)
+
+
+@pytest.fixture(autouse=True)
+def _programs():
+    """What a test has started ends with it."""
+    yield
+    processes.end_all()
 
 
 @pytest.fixture(scope="session")
@@ -62,8 +77,19 @@ def make_network():
 
 @pytest.fixture(scope="session")
 def project(tmp_path_factory):
-    """A project whose figures are all made, undisturbed."""
-    folder = copy_project(tmp_path_factory.mktemp("end_to_end") / "project")
-    run = snakemake(folder)
-    assert run.returncode == 0, run.stdout
+    """A project whose figures are all made, undisturbed: one for all processes of a test run.
+
+    Tests may read it; those that work in it are of one group, `project`.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # each of them has its own folder in that of the run
+        shared = shared.parent
+    folder, made = shared / "project", shared / "project_made"
+    with (shared / "project_lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            run = snakemake(copy_project(folder))
+            assert run.returncode == 0, run.stdout
+            made.touch()
     return folder

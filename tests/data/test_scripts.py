@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -17,6 +16,7 @@ from sklearn.model_selection import train_test_split
 from dropnet.data.dataset import Dataset, from_arrays
 from dropnet.data.formats import FORMATS
 from dropnet.data.split import Split
+from helpers import processes
 from helpers.data_files import (
     FIXTURE,
     FIXTURE_SHA256,
@@ -49,14 +49,7 @@ def start(tmp_path, monkeypatch):
 
     def run(name, *words):
         command = [sys.executable, str(WORKFLOW / "scripts" / f"{name}.py"), *map(str, words)]
-        return subprocess.Popen(
-            command,
-            cwd=work,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        return processes.start(command, cwd=work, env=environment)
 
     run.work = work
     return run

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from helpers.processes import start
+
 ROOT = Path(__file__).parents[2]
 FIXTURE = ROOT / "tests" / "fixtures" / "mnist_small"
 SHA256 = "49032938e60417c5d14f13fa294baedf4023ae24fd8c6c052f5fe84de4ea8174"
@@ -90,21 +92,19 @@ def copy_project(folder):
 
 def start_snakemake(folder, *arguments, cores="2", under=(), **options):
     """Start Snakemake in a project, under another command if given; all output goes to stdout."""
-    return subprocess.Popen(
+    return start(
         [*under, sys.executable, "-m", "snakemake", "--cores", cores, *arguments],
         cwd=folder,
         env=environment(),
-        stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
         **options,
     )
 
 
 def snakemake(folder, *arguments, **options):
     """Run Snakemake in a project; returns the finished process with all output in stdout."""
-    with start_snakemake(folder, *arguments, **options) as run:
-        output, _ = run.communicate()
+    run = start_snakemake(folder, *arguments, **options)
+    output, _ = run.communicate()
     return subprocess.CompletedProcess(run.args, run.returncode, output)
 
 

@@ -1,11 +1,46 @@
+"""A finished run, and one that is published: made once, and copied for each test."""
+
+import shutil
+from contextlib import chdir
+
 import pytest
 
+from dropnet.config.plan import Plan
+from dropnet.publish.derived import derive
+from dropnet.publish.snapshot import publish
 from helpers import finished_run
 
 
+@pytest.fixture(scope="session")
+def _finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("finished")
+    with chdir(folder):
+        finished_run.make()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def _published(_finished, tmp_path_factory):
+    folder = shutil.copytree(_finished, tmp_path_factory.mktemp("published") / "project")
+    with chdir(folder):
+        publish(Plan(finished_run.CONFIG), "small")
+        derive("published", Plan(finished_run.CONFIG))
+    return folder
+
+
+def _in_a_copy(folder, copy, monkeypatch):
+    shutil.copytree(folder, copy, dirs_exist_ok=True)
+    monkeypatch.chdir(copy)
+    return copy
+
+
 @pytest.fixture
-def project(tmp_path, monkeypatch):
+def project(_finished, tmp_path, monkeypatch):
     """A finished run of CONFIG in the working directory."""
-    monkeypatch.chdir(tmp_path)
-    finished_run.make()
-    return tmp_path
+    return _in_a_copy(_finished, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def published(_published, tmp_path, monkeypatch):
+    """The same, published, with what follows from it but no page."""
+    return _in_a_copy(_published, tmp_path, monkeypatch)

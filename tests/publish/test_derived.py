@@ -10,7 +10,6 @@ from dropnet.config.plan import Plan
 from dropnet.errors import UserError
 from dropnet.paper import protocol
 from dropnet.publish.derived import check_derived, derive
-from dropnet.publish.snapshot import publish
 from helpers.finished_run import CONFIG
 
 
@@ -20,14 +19,11 @@ def of_paper(monkeypatch):
     monkeypatch.setattr(protocol, "shows_figure", lambda *words: True)
 
 
-def test_figures_of_other_networks_judge_nothing(project):
-    publish(Plan(CONFIG), "small")
-    derive("published", Plan(CONFIG))
+def test_figures_of_other_networks_judge_nothing(published):
     assert set(pd.read_csv("published/small/claims.csv")["verdict"]) == {"not run"}
 
 
-def test_verdicts_and_shares_follow_from_what_is_published(project, of_paper):
-    publish(Plan(CONFIG), "small")
+def test_verdicts_and_shares_follow_from_what_is_published(published, of_paper):
     derive("published", Plan(CONFIG))
     removable = pd.read_csv("published/small/removable.csv")
     # accuracies .97, .92, .83, .4 at 10, 6, 4, 2 of 10 nodes: a loss of .02 at 0.6 ** (2 / 5)
@@ -43,8 +39,7 @@ def test_verdicts_and_shares_follow_from_what_is_published(project, of_paper):
         check_derived("published", Plan(CONFIG))
 
 
-def test_verdicts_go_by_the_settings_of_the_runs_not_by_the_present_ones(project, of_paper):
-    publish(Plan(CONFIG), "small")
+def test_verdicts_go_by_the_settings_of_the_runs_not_by_the_present_ones(published, of_paper):
     origin = Path("published/small/provenance.json")
     record = json.loads(origin.read_text())
     assert protocol.reductions_of(record["settings"]["FC5-FC5"]) == ""

@@ -11,21 +11,11 @@ from dropnet.config.check import load
 from dropnet.config.plan import Plan
 from dropnet.errors import UserError
 from dropnet.paper.judging import COLUMNS
-from dropnet.publish.derived import check_derived, derive
+from dropnet.publish.derived import check_derived
 from dropnet.publish.pages import BEGIN, END, OUTCOMES, REDUCED, check, outcomes, update
-from dropnet.publish.snapshot import publish
-from helpers.finished_run import CONFIG
 
 ROOT = Path(__file__).parents[2]
 PAGE = Path("published/small/README.md")
-
-
-@pytest.fixture
-def published(project):
-    """A finished run that is published, with what follows from it but no page."""
-    publish(Plan(CONFIG), "small")
-    derive("published", Plan(CONFIG))
-    return project
 
 
 def pages():

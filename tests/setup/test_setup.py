@@ -6,13 +6,14 @@ notes its calls and fails where a test asks it to.
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
+from helpers import processes
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPT = REPOSITORY / "envs" / "create_venv.sh"
@@ -114,22 +115,17 @@ class Machine:
         path.chmod(0o755)
 
     def start(self, **variables: str) -> subprocess.Popen:
-        return subprocess.Popen(
+        return processes.start(
             [SCRIPT, ".venv", "requirements.lock", "7", "3"],
             cwd=self.project,
             env={"PATH": str(self.bin), "NOTES": str(self.notes)} | self.variables | variables,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            # a suite that runs in the background has SIGINT ignored, and would hand that down
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def set_up(self, **variables: str) -> tuple[int, str, str]:
         """Run the set-up: its exit status, output and errors."""
         process = self.start(**variables)
-        output, errors = process.communicate(timeout=60)
+        output, errors = process.communicate()
         return process.returncode, output, errors
 
     def calls(self) -> list[str]:
@@ -380,7 +376,7 @@ def test_two_setups_at_once_take_turns(machine: Machine) -> None:
     assert second.stdout.readline() == "Waiting for another set-up of .venv\n"
     (machine.folder / "go on").touch()
     for process in (first, second):
-        process.communicate(timeout=60)
+        process.communicate()
         assert process.returncode == 0
     assert machine.calls() == ["venv", "pip install"]
 
@@ -414,6 +410,7 @@ def planned(*arguments: str) -> list[str]:
     return [line.removeprefix(prefix).rstrip() for line in result.stdout.splitlines()]
 
 
+SIDE_BY_SIDE = "--numprocesses 2 --dist loadgroup --timeout 600"
 SET_UP = "envs/create_venv.sh .venv requirements.lock 7 3"
 
 
@@ -425,7 +422,8 @@ SET_UP = "envs/create_venv.sh .venv requirements.lock 7 3"
             ["figures", "SCALE=paper", "CORES=8", "TARGETS=figures/paper/fig03.png"],
             [".venv/bin/snakemake 'figures/paper/fig03.png' --cores '8' --config 'scale=paper'"],
         ),
-        (["test"], [".venv/bin/pytest"]),
+        (["test"], [f".venv/bin/pytest {SIDE_BY_SIDE}"]),
+        (["quick"], [f".venv/bin/pytest {SIDE_BY_SIDE} -m 'not slow'"]),
         (
             ["status", "SCALE=paper"],
             [".venv/bin/python workflow/scripts/show_status.py --scale 'paper'"],
@@ -468,7 +466,7 @@ def test_help_is_the_default_and_lists_every_target() -> None:
     result = make()
     assert (result.returncode, result.stdout) == (0, make("help").stdout)
     listed = " ".join(line.split()[0] for line in result.stdout.splitlines()[1:])
-    wanted = "help figures report test bench scaling status lint checksum publish pages clean"
+    wanted = "help figures report test quick bench scaling status lint checksum publish pages clean"
     assert listed == wanted
 
 

@@ -26,7 +26,12 @@ from helpers.project import (
     write_config,
 )
 
+pytestmark = pytest.mark.slow
 
+in_the_project = pytest.mark.xdist_group("project")  # one after the other
+
+
+@in_the_project
 def test_every_artifact_is_there_and_whole(project):
     runs = runs_of_all = pd.read_csv(project / "results/tiny/runs.csv")
     filters = runs[runs["experiment"] == "Conv3-Conv2"]
@@ -85,6 +90,7 @@ def test_every_artifact_is_there_and_whole(project):
     assert list(project.glob("results/tiny/FC8-FC6/minimum/provenance_seeds0-1.json"))
 
 
+@in_the_project
 def test_the_report_is_made_of_the_run(project):
     run = snakemake(project, "report")
     assert run.returncode == 0, run.stdout
@@ -96,6 +102,7 @@ def test_the_report_is_made_of_the_run(project):
     assert planned(project, "report") == {}
 
 
+@in_the_project
 def test_nothing_is_left_to_do_even_after_touching_a_script(project):
     assert planned(project) == {}
     for file in [*project.glob("workflow/**/*.py"), project / "config.yaml"]:
@@ -103,6 +110,7 @@ def test_nothing_is_left_to_do_even_after_touching_a_script(project):
     assert planned(project) == {}
 
 
+@in_the_project
 def test_a_rerun_does_what_an_edit_made_stale(project):
     """Promise 3, stage by stage; what is edited is put back after each look."""
     pruning = {"prune_network": 11, "train_random_init": 1, "compare_masks": 1}
@@ -201,7 +209,7 @@ def test_one_figure_needs_its_own_methods_only(project, tmp_path):
 def test_killed_and_on_one_core_gives_the_same_tables(project, tmp_path):
     """Promises 1 and 2: SIGKILL for everything in mid-run, then on one core instead of two."""
     folder = copy_project(tmp_path / "killed")
-    run = start_snakemake(folder, start_new_session=True)
+    run = start_snakemake(folder)
     while not list(folder.glob("results/tiny/*/*/cycles_*/cycle2.safetensors")):
         assert run.poll() is None, "it ended before it could be killed"
         time.sleep(0.01)
@@ -271,6 +279,7 @@ def test_tiny_imagenet_is_drawn_when_it_is_asked_for_and_there(tmp_path):
     assert json.loads(file.read_text())["settings"]["augmentation"] == "affine"
 
 
+@in_the_project
 def test_status_tells_how_far_a_run_is(project):
     def status(*arguments):
         command = [sys.executable, "workflow/scripts/show_status.py", *arguments]

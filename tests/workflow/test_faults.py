@@ -5,7 +5,6 @@ And a rerun after the cause is gone ends as if nothing had happened.
 
 import os
 import re
-import resource
 import shutil
 import signal
 import subprocess
@@ -21,6 +20,7 @@ from dropnet.data.dataset import from_arrays
 from dropnet.errors import exit_on_user_error
 from dropnet.settings import Settings
 from helpers.data_files import make_arrays
+from helpers.processes import start
 from helpers.project import (
     FIXTURE,
     ROOT,
@@ -31,6 +31,8 @@ from helpers.project import (
     start_snakemake,
     tables,
 )
+
+pytestmark = pytest.mark.slow
 
 FIGURE = "figures/tiny/mine.png"
 ADVICE = "then start again: finished cycles are kept"
@@ -156,18 +158,10 @@ def script_environment(before=""):
     return environment() | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
 
 
-def start_script(name, *words, before="", limit=None, **options):
-    """Start a script, with at most so many bytes of memory if a limit is given."""
-
-    def restrict():
-        if limit:
-            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-
-    return subprocess.Popen(
-        [sys.executable, ROOT / "workflow/scripts" / name, *words], preexec_fn=restrict,
-        env=script_environment(before), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        **options,
-    )  # fmt: skip
+def start_script(name, *words, before="", **options):
+    """Start a script as a job does."""
+    command = [sys.executable, ROOT / "workflow/scripts" / name, *words]
+    return start(command, env=script_environment(before), **options)
 
 
 def test_memory_that_is_short(tmp_path):
@@ -187,7 +181,7 @@ def test_memory_that_is_short(tmp_path):
     )
 
     def call(script, *words, limit=None):
-        process = start_script(script, *words, cwd=tmp_path, limit=limit)
+        process = start_script(script, *words, cwd=tmp_path, memory=limit)
         return process.communicate()[1], process.returncode
 
     words = ["--dataset", files["dataset"], "--train-images", "all", "--output", files["split"]]
@@ -214,7 +208,7 @@ def test_memory_that_is_short(tmp_path):
 
 
 def test_memory_that_is_too_short_for_the_imports():
-    script = start_script("prune_network.py", "--help", limit=600 * 2**20)
+    script = start_script("prune_network.py", "--help", memory=600 * 2**20)
     _, errors = script.communicate()
     assert script.returncode == 1
     assert errors.splitlines()[-1].startswith("error: not enough memory; give the job more")

@@ -6,7 +6,11 @@ import signal
 import time
 from contextlib import suppress
 
+import pytest
+
 from helpers.project import copy_project, jobs_at_work, snakemake, start_snakemake, tables
+
+pytestmark = pytest.mark.slow
 
 KILLS = 25
 LONGEST = 7.0  # seconds between two kills; Snakemake and a job need about three to start
@@ -20,7 +24,7 @@ class Run:
         self.process = None
 
     def start(self):
-        self.process = start_snakemake(self.folder, start_new_session=True)
+        self.process = start_snakemake(self.folder)
 
     def ended(self):
         return self.process is None or self.process.poll() is not None

@@ -12,15 +12,17 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 
 import pytest
 import yaml
 
-from helpers import slurm
+from helpers import processes, slurm
 from helpers.project import ROOT, copy_project, environment, jobs_at_work, skip, snakemake, tables
 
+pytestmark = pytest.mark.slow
+
 TRAINING = {"train_baseline", "prune_network", "train_random_init"}
-SECONDS = 900  # for all of it; it takes three minutes
 
 
 @pytest.fixture(scope="module")
@@ -40,12 +42,16 @@ class Catcher(threading.Thread):
         self.folder, self.deal = folder, deal
         self.kept = "results/tiny/" + files.format("cycles")
         self.caught = False
+        self.given_up = threading.Event()
 
     def run(self):
         while not (process := self.process()):
-            time.sleep(0.05)
+            if self.given_up.wait(0.05):
+                return
         # in small steps from its start on: it cannot be faster than we look
         while not (self.folder / self.kept / "cycle1.safetensors").exists():
+            if self.given_up.is_set():
+                return
             os.kill(process, signal.SIGCONT)
             time.sleep(0.005)
             os.kill(process, signal.SIGSTOP)
@@ -88,23 +94,37 @@ WAYS = {  # of dealing with jobs, by the paths of their files
 }
 
 
+@contextmanager
+def catching(folder):
+    """Catch jobs in a project, as long as it lasts, and deal with them in all ways."""
+    catchers = [Catcher(folder, files, deal) for files, deal in WAYS.items()]
+    for catcher in catchers:
+        catcher.start()
+    try:
+        yield catchers
+    finally:
+        for catcher in catchers:
+            catcher.given_up.set()
+
+
 def slurm_job(process):
     """The number of the job that a process belongs to."""
     with open(f"/proc/{process}/environ", "rb") as file:
         return re.search(rb"SLURM_JOB_ID=(\d+)", file.read())[1].decode()
 
 
+@pytest.mark.timeout(1500)  # it takes three minutes
 def test_the_whole_workflow_on_slurm_although_jobs_come_to_grief(cluster, project, tmp_path):
     folder = copy_project(tmp_path / "cluster")
-    catchers = [Catcher(folder, files, deal) for files, deal in WAYS.items()]
-    for catcher in catchers:
-        catcher.start()
     command = [sys.executable, "-m", "snakemake", "--profile", "profiles/slurm"]
     limit = ["--set-resources", "prune_network:runtime=attempt"]  # a minute for the first try
-    run = subprocess.run(
-        [*command, *limit], cwd=folder, env=environment() | {"USER": "root"},
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=SECONDS, check=False,
-    )  # fmt: skip
+    with catching(folder) as catchers:
+        run = processes.run(
+            [*command, *limit],
+            cwd=folder,
+            env=environment() | {"USER": "root"},
+            stderr=subprocess.STDOUT,
+        )
     assert run.returncode == 0, run.stdout
     caught = {catcher.deal.__name__ for catcher in catchers if catcher.caught}
     assert caught == {"cancel", "kill", "hang", "queue_again"}

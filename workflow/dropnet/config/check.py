@@ -186,11 +186,11 @@ def _explain(error: ValidationError) -> str:
             missing = next(name for name in limit if name not in value)
             return f"{key}: the key {missing!r} is missing; needed: {', '.join(limit)}"
         case "type":
-            allowed = limit if isinstance(limit, str) else " or ".join(limit)
+            types = limit if isinstance(limit, str) else " or ".join(limit)
             hint = ""
-            if allowed.startswith(("number", "integer")) and isinstance(value, str):
+            if types.startswith(("number", "integer")) and isinstance(value, str):
                 hint = " (YAML reads 1e-3 as text; write 1.0e-3)"
-            return f"{key}: {shown} is not allowed; allowed: {allowed}{hint}"
+            return f"{key}: {shown} is not allowed; allowed: {types}{hint}"
         case "pattern" if "sha256" in error.absolute_path:
             return f"{key}: {shown} is not allowed; allowed: 64 hexadecimal digits, or null"
         case "pattern" if key == "device":

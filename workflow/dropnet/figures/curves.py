@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import seaborn
 from matplotlib.axes import Axes
@@ -144,7 +145,7 @@ def plot(curve: pd.DataFrame, face: Face, paper: pd.DataFrame | None = None) -> 
             highest = drawn[drawn["accuracy"] >= drawn["accuracy"].max() - CLOSE_UP]
             _close_up(panels.close_up, highest, lowest)
             _draw_bars(panels.close_up, highest, face.quantity, looks)
-        if panels.apart is not None:
+        if panels.apart is not None and paper is not None:
             _draw_differences(panels.apart, differences(curve, paper), looks)
             _set_x(panels.apart, lowest)
             panels.apart.set_xlabel(f"Fraction of {face.unit} remaining")
@@ -215,12 +216,13 @@ def _y_limits(curve: pd.DataFrame, quantity: str) -> tuple[float, float]:
 
 def _add_panels(body: FigureBase, magnified: bool, compared: bool) -> Panels:
     above = ["everything", "close_up"] if magnified else ["everything"]
-    rows, heights = [above], [PANEL_HEIGHT]
+    rows: list[Any] = [above]
+    heights = [PANEL_HEIGHT]
     if compared:
         rows.append(["apart"] * len(above))
         heights.append(DIFFERENCE_HEIGHT)
     panels = body.subplot_mosaic(rows, height_ratios=heights)
-    return Panels(*(panels.get(name) for name in Panels._fields))
+    return Panels(panels["everything"], panels.get("close_up"), panels.get("apart"))
 
 
 def _draw_curves(
@@ -244,7 +246,7 @@ def _draw_paper(axes: Axes, paper: pd.DataFrame, looks: Mapping[str, Style]) -> 
 def _draw_lines(
     axes: Axes, curve: pd.DataFrame, quantity: str, looks: Mapping[str, Style], **properties: Any
 ) -> None:
-    order = list(reversed(looks))
+    order = list(looks)[::-1]
     properties = {"markers": {method: style.marker for method, style in looks.items()}} | properties
     seaborn.lineplot(
         curve[curve["method"].isin(looks)],
@@ -365,5 +367,5 @@ def _close_up(axes: Axes, highest: pd.DataFrame, lowest: float) -> None:
     top = min(1 + Y_MARGIN * CLOSE_UP, best + 0.15 * CLOSE_UP)
     axes.set_ylim(best - (1 + Y_MARGIN) * CLOSE_UP, top)
     for line in axes.get_lines():
-        line.set_markevery([bool(y >= best - CLOSE_UP) for y in line.get_ydata()])
+        line.set_markevery([bool(y >= best - CLOSE_UP) for y in np.asarray(line.get_ydata())])
     axes.set_title(f"close-up: the highest {CLOSE_UP:g} of accuracy")

@@ -9,10 +9,12 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, FigureBase
+from matplotlib.figure import Figure, FigureBase, SubFigure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
 
 from dropnet.figures import style
@@ -20,11 +22,16 @@ from dropnet.files.artifacts import atomic_path
 
 WIDTH = 6.9  # inches, that of a page's text
 EDGE = 0.06  # inches, kept free beside everything and above it
-PADDING = {"w_pad": 0.06, "h_pad": 0.035, "wspace": 0, "hspace": 0}  # about each part, in inches
+PADDING: dict[str, Any] = {
+    "w_pad": 0.06,
+    "h_pad": 0.035,
+    "wspace": 0,
+    "hspace": 0,
+}  # about each part, in inches
 DPI = 300
 COLOURS = 128  # of a PNG
-TITLE = {"fontsize": 9.5, "fontweight": "bold"}
-NOTE = {"fontsize": 8, "linespacing": 1.3}
+TITLE: dict[str, Any] = {"fontsize": 9.5, "fontweight": "bold"}
+NOTE: dict[str, Any] = {"fontsize": 8, "linespacing": 1.3}
 ROOM = 40  # inches, more than words and legend ever need
 
 
@@ -51,14 +58,14 @@ def new_page(header: Header) -> tuple[Figure, FigureBase]:
     `fit` gives the page its height.
     """
     figure = Figure(figsize=(WIDTH, ROOM), dpi=DPI, layout="constrained")
-    figure.get_layout_engine().set(**PADDING)
-    body = figure.subfigures()
+    _layout_of(figure).set(**PADDING)
+    body = cast(SubFigure, figure.subfigures())
     colour = {"color": style.WARNING} if header.warns else {}
     lines = ((header.title, TITLE), (header.note, NOTE), (header.scale, NOTE | colour))
     for text, font in lines:
         if text.strip():
             body.suptitle(text, x=0, ha="left", wrap=True, **font)
-            body = body.subfigures()
+            body = cast(SubFigure, body.subfigures())
     return figure, body
 
 
@@ -87,7 +94,7 @@ def add_legend(figure: Figure, handles: Mapping[str, Artist]) -> None:
 
 def fit(figure: Figure, panels: Sequence[Axes], height: float) -> None:
     """Make the page as high as it takes for panels, one below the other, to be `height` inches."""
-    layout = figure.get_layout_engine()
+    layout = _layout_of(figure)
     layout.execute(figure)
     given = sum(axes.get_window_extent().height for axes in panels) / figure.dpi
     total = figure.get_figheight() - given + height + EDGE
@@ -95,6 +102,10 @@ def fit(figure: Figure, panels: Sequence[Axes], height: float) -> None:
     layout.set(rect=(EDGE / WIDTH, 0, 1 - 2 * EDGE / WIDTH, 1 - EDGE / total))
     layout.execute(figure)
     figure.set_layout_engine("none")  # the places stay: they take long to find, for each file anew
+
+
+def _layout_of(figure: Figure) -> ConstrainedLayoutEngine:
+    return cast(ConstrainedLayoutEngine, figure.get_layout_engine())
 
 
 def words(figure: FigureBase) -> Iterator[str]:

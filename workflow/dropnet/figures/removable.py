@@ -1,11 +1,12 @@
 """How much can go: a dot and a range for each method of each experiment."""
 
 from collections.abc import Mapping
+from typing import cast
 
 import pandas as pd
 import seaborn
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.transforms import blended_transform_factory
 
 from dropnet.errors import UserError
@@ -118,11 +119,11 @@ def _set_axes(axes: Axes, rows: pd.DataFrame, most: int) -> None:
     """Name methods beside their dots, and experiments above them."""
     axes.set_yticks(rows["row"], rows["method"])
     axes.tick_params(axis="y", length=0)
-    part = axes.get_figure(root=False)
+    part = cast(SubFigure, axes.get_figure(root=False))
     from_the_left = blended_transform_factory(part.transSubfigure, axes.transData)
     for experiment, of_experiment in rows.groupby("experiment", sort=False):
         above = of_experiment["row"].iloc[0] - 1
-        words = experiment + _runs(of_experiment["seeds"].iloc[0])
+        words = str(experiment) + _runs(of_experiment["seeds"].iloc[0])
         axes.text(0.01, above, words, transform=from_the_left, **EXPERIMENT)
         axes.axhline(above - 0.5, color="#BBBBBB", linewidth=0.6, zorder=4)
     axes.spines["left"].set_visible(False)  # names of experiments reach over it

@@ -7,7 +7,7 @@ carry the same information in greyscale. No text is below 7 points.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
 import seaborn
@@ -17,12 +17,15 @@ from matplotlib.lines import Line2D
 BLACK = "#000000"
 WARNING = "#9E2A00"  # of the line that says that a figure is no evidence
 QUIET = "#444444"  # of titles of panels
-SOLID = ""  # as seaborn writes it
+SOLID: Literal[""] = ""  # as seaborn writes it
 DASHED = (4, 1.6)  # on and off, in line widths
 PALE_DASHED = (2.2, 0.7)  # of a wide line
 MARKER_SIZE = 4.2  # points
 LINE_WIDTH = 1.2
 EDGE_WIDTH = 0.9  # of markers, and of bars of intervals
+
+
+Dashes = Literal[""] | tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Style:
 
     colour: str
     marker: str
-    dashes: str | tuple[float, ...] = SOLID
+    dashes: Dashes = SOLID
     open_marker: bool = False
 
 
@@ -53,9 +56,9 @@ STYLES = {
 # light, so that the order is seen in greyscale too.
 OTHER_COLOURS = "viridis"
 OTHER_MARKERS = ("o", "^", "s", "D", "v", "P", "X")
-OTHER_DASHES = (SOLID, (6, 1.5), (3, 1.2), (5, 1.2, 1, 1.2), (1.2, 1.2))
+OTHER_DASHES: tuple[Dashes, ...] = (SOLID, (6, 1.5), (3, 1.2), (5, 1.2, 1, 1.2), (1.2, 1.2))
 
-RC = {
+RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # ships with matplotlib: the same on every machine
     "text.parse_math": False,  # titles and names of the configuration are meant literally
     "axes.spines.top": False,

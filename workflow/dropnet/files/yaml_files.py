@@ -112,5 +112,4 @@ def strict_validator(schema: Path) -> Validator:
         }
     )
     strict = validators.extend(Draft202012Validator, type_checker=types)
-    validator: Validator = strict(yaml.safe_load(schema.read_text(encoding="utf-8")))
-    return validator
+    return strict(yaml.safe_load(schema.read_text(encoding="utf-8")))

@@ -37,8 +37,7 @@ class Metric:
 
     def importance(self, statistics: "Statistics") -> "list[torch.Tensor]":
         """Return one score a remaining node, layer by layer."""
-        scores: list[torch.Tensor] = import_module(self.module).importance(statistics)
-        return scores
+        return import_module(self.module).importance(statistics)
 
     @property
     def measure(self) -> "Callable[..., Statistics] | None":

@@ -4,8 +4,9 @@ To add a model, write a function from widths and classes to its layers and put i
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from dropnet.errors import UserError
 from dropnet.settings import Settings
@@ -179,7 +180,14 @@ def _vgg19(model: str, widths: Sequence[int], head: Dense, classes: int) -> tupl
     return (*layers, Flatten(), head, Dense(classes, relu=False))
 
 
-MODELS: dict[str, Callable[[Sequence[int], int], tuple[Layer, ...]]] = {
+class Model(Protocol):
+    """A family of networks."""
+
+    def __call__(self, widths: Sequence[int], classes: int) -> tuple[Layer, ...]:
+        """Return the layers of one of them; raises UserError if the widths do not fit."""
+
+
+MODELS: dict[str, Model] = {
     "FC": fully_connected,
     "Conv": convolutional,
     "ConvFC256": convolutional_dense,

@@ -86,8 +86,7 @@ def _counterpart(
         return paper[paper["figure"] == figure]
     same = [name for name in settings if _network(settings[name]) == _network(settings[experiment])]
     of_network = paper[paper["experiment"].isin(same) & (paper["split"] == "test")]
-    first: str = of_network["figure"].min()
-    return of_network[of_network["figure"] == first]
+    return of_network[of_network["figure"] == of_network["figure"].min()]
 
 
 def _network(settings: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -88,8 +88,7 @@ class TrainingJob:
 
     @property
     def _method(self) -> str:
-        method: str = self._about.get("method", BASELINE)
-        return method
+        return self._about.get("method", BASELINE)
 
     def write(self, cycles: Sequence[Cycle]) -> None:
         """Write the networks of all cycles, the provenance and, last, the table."""

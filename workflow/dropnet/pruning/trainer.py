@@ -111,6 +111,6 @@ def train_unpruned(
     """
     with Progress(name, [1.0], settings.max_epochs) as progress:
         trainer = Trainer(seeds, task, finished, progress)
-        initial = [initial_weights(trainer.task.steps(), seed) for seed in seeds]
+        initial: list[Weights] = [initial_weights(trainer.task.steps(), seed) for seed in seeds]
         full = [Masks.full(masked_widths(trainer.task.layers)) for _ in seeds]
         return initial, trainer.train(0, full, lambda: initial)

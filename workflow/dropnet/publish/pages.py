@@ -191,7 +191,7 @@ def _shares(facts: Facts) -> tuple[list[str], dict[str, list[str]]]:
     table = facts.shares[~facts.shares["method"].str.contains("(", regex=False)]
     methods = list(dict.fromkeys(table["method"]))
     shares = {
-        name: [
+        str(name): [
             share_in_words(rows.loc[method]) if method in rows.index else NONE for method in methods
         ]
         for name, of_experiment in table.groupby("experiment", sort=False)
@@ -228,20 +228,22 @@ def _at_or_below(curve: pd.DataFrame, target: float) -> str:
     below = curve[curve["fraction_remaining"] <= target]
     if below.empty:
         return NONE
-    point = below.loc[below["fraction_remaining"].idxmax()]
+    point = below.iloc[below["fraction_remaining"].argmax()]
     return f"{_accuracy(point)} (at {point['fraction_remaining']:.3g})"
 
 
 def figures(facts: Facts) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
     """Return file and title of figures of test accuracy, and of others; of two alike the first."""
     curves = facts.curves[["figure", "experiment", "method", "split"]].drop_duplicates()
-    titles, first = {}, {}
-    for figure, rows in curves.groupby("figure"):  # in the order of their names
-        experiment, split = rows[["experiment", "split"]].iloc[0]
+    titles: dict[str, tuple[str, str]] = {}
+    first: dict[tuple[str, ...], str] = {}
+    for name, rows in curves.groupby("figure"):  # in the order of their names
+        figure, (experiment, split) = str(name), rows[["experiment", "split"]].iloc[0]
         titles[figure] = (split, f"{figure}: {experiment}, {split} accuracy")
         first.setdefault((experiment, split, *rows["method"]), figure)
     alike = set(titles) - set(first.values())
-    shown, folded = [], []
+    shown: list[dict[str, str]] = []
+    folded: list[dict[str, str]] = []
     for path in sorted((facts.folder / "figures").glob("*.png")):
         if path.stem not in {"removable", *alike}:
             split, title = titles.get(path.stem, ("", path.stem))

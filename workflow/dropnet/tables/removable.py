@@ -35,8 +35,7 @@ def largest_share(fractions: np.ndarray, losses: np.ndarray, margin: float) -> n
     crossing = beyond.any(-1)
     step = np.where(crossing, (margin - left) / np.where(crossing, right - left, 1), 1)
     at = x[np.maximum(first - 1, 0)] + step * (x[first] - x[np.maximum(first - 1, 0)])
-    share: np.ndarray = 1 - np.exp(at)
-    return share
+    return 1 - np.exp(at)
 
 
 def tabulate(runs: pd.DataFrame, sizes: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:

@@ -34,15 +34,16 @@ def write_sizes(
 def _rows(
     settings: Settings, image: Sequence[int], networks: Mapping[str, Sequence[str | Path]]
 ) -> Iterator[dict[str, Any]]:
-    layers = layers_of(settings)
+    layers, (channels, height, width) = layers_of(settings), image
     widths = masked_widths(layers)
     for method, paths in networks.items():
         for path in paths:
             for cycle, seed, masks in load_masks(path, widths):
+                steps = steps_of(layers, (channels, height, width), masks)
                 yield {
                     "experiment": settings.experiment,
                     "method": method,
                     "seed": seed,
                     "cycle": cycle,
-                    **asdict(size_of(steps_of(layers, tuple(image), masks), *image[1:])),
+                    **asdict(size_of(steps, height, width)),
                 }

@@ -3,7 +3,7 @@
 The arithmetic is in `operations`; here are the epochs, the evaluation and the scores.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from dropnet.networks.cycle import Weights
 from dropnet.networks.masks import Masks
+from dropnet.networks.models import classes_of
 from dropnet.training.augmentation import Draw, draw, warp
 from dropnet.training.evaluation import losses_and_hits
 from dropnet.training.operations import channels_last, operations_of
@@ -49,8 +50,7 @@ class Task(BaseTask):
             )
             for images, labels in (train, validation, test)
         )
-        classes = self.layers[-1].nodes
-        self.onehot = functional.one_hot(self.train.labels, classes).to(self.dtype)
+        self.onehot = functional.one_hot(self.train.labels, classes_of(self.layers)).to(self.dtype)
 
     def stack(self, weights: Sequence[Weights], masks: Sequence[Masks]) -> "Stack":
         """Return networks with the given (compacted) weights."""
@@ -125,7 +125,7 @@ class Stack:
         return [loss for loss, _ in results], [accuracy for _, accuracy in results]
 
     @torch.no_grad()
-    def train_steps(self, network: int, drawn: Draw | None = None):
+    def train_steps(self, network: int, drawn: Draw | None = None) -> Iterator[torch.Tensor]:
         """Train one network for an epoch; yield each batch's logits from before its update.
 
         Args:

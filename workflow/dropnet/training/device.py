@@ -4,12 +4,15 @@ import fcntl
 import os
 import tempfile
 from pathlib import Path
+from typing import IO
 
 import torch
 
 from dropnet.errors import UserError
 
-_held = []  # the lock of the GPU that this process has taken; it ends with the process
+_held: list[
+    IO[str]
+] = []  # the lock of the GPU that this process has taken; it ends with the process
 
 
 def find_device(wanted: str, precision: str = "float32") -> torch.device:

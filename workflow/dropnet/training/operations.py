@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from dropnet.networks.cycle import Weights
-from dropnet.networks.models import Conv, Flatten, GlobalAveragePool, MaxPool
+from dropnet.networks.models import Conv, Dense, Flatten, GlobalAveragePool, MaxPool
 from dropnet.networks.steps import Step, Sum, Weighted
 
 NORM_MOMENTUM, NORM_EPSILON = 0.99, 1e-3  # Keras' BatchNormalization
@@ -155,7 +155,7 @@ class Convolution(_WithKernel):
 
     def forward(self, x: torch.Tensor, observe: Observer | None = None) -> torch.Tensor:
         x = self._convolve(x)
-        if observe:  # scores need the activations from before the pooling
+        if observe and self.mask is not None:  # scores need the activations from before the pooling
             x = x.relu_()
             observe(self.mask, x, x)
         return (_pool(x)[0] if self.pooled else x).relu_()
@@ -194,7 +194,7 @@ class NormalisedConvolution(_WithKernel):
     def forward(self, x: torch.Tensor, observe: Observer | None = None) -> torch.Tensor:
         active = self._convolve(x).relu_()
         x, *_ = self._normalise(active, training=False)
-        if observe:
+        if observe and self.mask is not None:
             observe(self.mask, x, active)
         return x
 
@@ -250,7 +250,7 @@ def _pool(x: torch.Tensor, into: Pooled | None = None) -> Pooled:
     return _max_pool(x, *_POOL)
 
 
-def _unpool(gradient: torch.Tensor, size: tuple[int, int], positions: torch.Tensor) -> torch.Tensor:
+def _unpool(gradient: torch.Tensor, size: Sequence[int], positions: torch.Tensor) -> torch.Tensor:
     """Return the gradient of x from that of `_pool(x)`; x has the given height and width."""
     samples, channels = gradient.shape[:2]
     of_input = gradient.new_empty(samples, *size, channels).permute(0, 3, 1, 2)
@@ -309,7 +309,7 @@ class Nodes(_WithKernel):
     def __init__(self, step: Weighted, weights: Weights) -> None:
         """Take over the layer's weights."""
         super().__init__(step, weights, next(iter(weights.values())).dtype)
-        self.relu = step.layer.relu
+        self.relu = isinstance(step.layer, Dense) and step.layer.relu
 
     def forward(self, x: torch.Tensor, observe: Observer | None = None) -> torch.Tensor:
         x = torch.addmm(self.bias, x, self.kernel)
@@ -351,10 +351,12 @@ class Chain(Operation):
             x = operation.train_forward(x)
         return x
 
-    def backward(self, gradient: torch.Tensor | None, rate: float) -> torch.Tensor | None:
+    def backward(self, gradient: torch.Tensor, rate: float) -> torch.Tensor | None:
+        of_input: torch.Tensor | None = gradient
         for operation in reversed(self.operations):
-            gradient = operation.backward(gradient, rate)
-        return gradient
+            if of_input is not None:  # before the images there is nothing
+                of_input = operation.backward(of_input, rate)
+        return of_input
 
 
 class Adding(Operation):
@@ -375,10 +377,12 @@ class Adding(Operation):
     def train_forward(self, x: torch.Tensor) -> torch.Tensor:
         return self._add(self.body.train_forward(x), self.shortcut.train_forward(x))
 
-    def backward(self, gradient: torch.Tensor, rate: float) -> torch.Tensor:
+    def backward(self, gradient: torch.Tensor, rate: float) -> torch.Tensor | None:
         of_body = self._part(gradient, self.body_at)
         of_shortcut = self._part(gradient, self.shortcut_at)
-        return self.body.backward(of_body, rate) + self.shortcut.backward(of_shortcut, rate)
+        by_body = self.body.backward(of_body, rate)
+        by_shortcut = self.shortcut.backward(of_shortcut, rate)
+        return None if by_body is None or by_shortcut is None else by_body + by_shortcut
 
     def _add(self, body: torch.Tensor, shortcut: torch.Tensor) -> torch.Tensor:
         if self.aligned:
