@@ -233,10 +233,8 @@ def test_a_network_without_any_filter_still_learns_the_classes_shares(model):
 
 
 def test_each_model_has_its_engine():
-    engines = {
-        name: engine_of(toy_settings(name, SMALL.get(name, ([3], 0))[0]), gpu=False)
-        for name in MODELS
-    }
+    widths = {name: SMALL.get(name, ([3], 0))[0] for name in MODELS}
+    engines = {name: engine_of(toy_settings(name, widths[name]), gpu=False) for name in MODELS}
     assert engines.pop("FC") == "dropnet.training.fully_connected"
     assert set(engines.values()) == {"dropnet.training.convolutional"}
 
