@@ -68,7 +68,7 @@ lint: venv ## check style, format and types of the code, and style and format of
 	$(in_venv) .venv/bin/ruff format --check .
 	$(in_venv) .venv/bin/mypy
 	$(in_venv) .venv/bin/snakefmt --check Snakefile workflow/rules
-	$(in_venv) .venv/bin/python envs/lint_workflow.py
+	$(in_venv) .venv/bin/snakemake --lint
 
 checksum: venv ## print the sum of DATASET, to pin a data set of one's own in config.yaml
 	@$(in_venv) .venv/bin/python workflow/scripts/prepare_dataset.py --checksum $(call quote,$(DATASET))
