@@ -1,7 +1,8 @@
 # Entry of the workflow: `snakemake --cores 8` draws every figure at the scale of config.yaml.
 # The rules are in workflow/rules, one file a stage, in the order in which data flows:
-# startup.smk, common.smk: what comes before all stages, and what several of them share
 # data.smk -> train.smk -> tables.smk -> figures.smk, claims.smk -> report.smk
+# Before them: startup.smk, and common.smk for what several stages share; what one stage alone asks for
+# is in functions/, under its name.
 
 from snakemake.utils import min_version
 

@@ -3,20 +3,7 @@
 #   makes  results/{scale}/claims.csv: one row a statement, judged by our runs and by the paper's figure
 
 
-def drawn_from(scale):
-    """What each of the paper's figures is drawn from at a scale (the fields of judging.Drawn)."""
-    return {
-        name: {
-            "experiment": figure.experiment,
-            "methods": figure.runs,
-            # fewer seeds make an interval wider; anything else would judge another experiment
-            "reductions": plan.at(scale).reductions(
-                figure.experiment, ignore=["seeds"]
-            ),
-        }
-        for name, figure in plan.at(scale).figures.items()
-        if figure.of_paper
-    }
+include: "functions/claims.smk"
 
 
 rule judge_claims:

@@ -5,17 +5,7 @@
 #          figures/{scale}/removable.png and .svg: how much can go
 
 
-def face(scale, figure):
-    """What a figure says beside its curves (the fields of dropnet.figures.curves.Face)."""
-    model = config["experiments"][figure.experiment]["model"]
-    return {
-        "title": figure.title,
-        "scale": scale,
-        "reductions": plan.at(scale).reductions(figure.experiment),
-        "note": plan.at(scale).note,
-        "shows": figure.shows,
-        "unit": "nodes" if model == "FC" else "filters",
-    }
+include: "functions/figures.smk"
 
 
 rule plot_figure:

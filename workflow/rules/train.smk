@@ -8,52 +8,8 @@
 # goes on after its last finished cycle, or epoch of a long cycle; it keeps them in
 # cycles_seeds{seeds}/.
 
-from dropnet.networks.models import engine_of
-from dropnet.tables.runs import BASELINE
 
-
-@cache
-def blocks_of_seeds(scale, experiment):
-    """The blocks of seeds of each job of an experiment, by the job's folder."""
-    blocks = {}
-    for job in plan.at(scale).jobs(experiment):
-        blocks.setdefault(job.folder.name, []).append(job.seeds)
-    return blocks
-
-
-def settings_of(wildcards):
-    """All that decides the numbers of a job, but for its seeds and its metric.
-
-    Wildcards that fit none of the jobs, as in a path that somebody made up, are refused.
-    """
-    folder = getattr(wildcards, "method", BASELINE)
-    if hasattr(wildcards, "metric"):
-        folder = f"{wildcards.metric}_random_init"
-    scale, experiment, seeds = wildcards.scale, wildcards.experiment, wildcards.seeds
-    if seeds not in blocks_of_seeds(scale, experiment).get(folder, []):
-        raise WorkflowError(
-            f"{experiment} has no job of {folder} with seeds {seeds} at scale {scale}; allowed:"
-            " its methods and blocks of seeds in config.yaml"
-        )
-    return plan.at(scale).settings(experiment, plan.methods.get(folder))
-
-
-def engines(wildcards):
-    """The modules that may train the networks of an experiment: which one does, the device decides."""
-    places = [False] if config["device"] == "cpu" else [False, True]
-    return sorted({engine_of(settings_of(wildcards), gpu) for gpu in places})
-
-
-def dataset_file(wildcards):
-    """The images that a job trains on."""
-    return f"results/data/{settings_of(wildcards).dataset}.safetensors"
-
-
-def split_file(wildcards):
-    """Which of them are for training, and which for validation."""
-    settings = settings_of(wildcards)
-    images = "all" if settings.train_images is None else settings.train_images
-    return f"results/data/{settings.dataset}_split_{images}.safetensors"
+include: "functions/train.smk"
 
 
 rule train_baseline:

@@ -1,0 +1,17 @@
+# Of claims.smk: what verdicts rest on.
+
+
+def drawn_from(scale):
+    """What each of the paper's figures is drawn from at a scale (the fields of judging.Drawn)."""
+    return {
+        name: {
+            "experiment": figure.experiment,
+            "methods": figure.runs,
+            # fewer seeds make an interval wider; anything else would judge another experiment
+            "reductions": plan.at(scale).reductions(
+                figure.experiment, ignore=["seeds"]
+            ),
+        }
+        for name, figure in plan.at(scale).figures.items()
+        if figure.of_paper
+    }

@@ -1,0 +1,23 @@
+# Of report.smk: what the report shows.
+
+
+def pictures(scale):
+    """What the report says of each figure (the fields of dropnet.report.html.Picture)."""
+    return [
+        {
+            "name": name,
+            "title": figure.title,
+            "experiment": figure.experiment,
+            "reductions": plan.at(scale).reductions(figure.experiment),
+            "file": f"figures/{scale}/{name}.png",
+        }
+        for name, figure in plan.at(scale).figures.items()
+    ]
+
+
+def provenance_of_all(scale):
+    """The provenance of every training job at a scale."""
+    return [
+        f"results/{scale}/{job.folder}/provenance_seeds{job.seeds}.json"
+        for job in plan.at(scale).jobs()
+    ]

@@ -1,0 +1,41 @@
+# Of tables.smk: the files that tables are made from.
+
+
+def methods_of(experiments):
+    """The names of the methods of each experiment, as JSON."""
+    return json.dumps(
+        {
+            name: [method.name for method in plan.experiments[name]]
+            for name in experiments
+        }
+    )
+
+
+def networks_of(wildcards, methods):
+    """The networks of some methods of an experiment, by the method's name."""
+    return {
+        method.name: files_of(
+            wildcards.scale, wildcards.experiment, [method], "networks", "safetensors"
+        )
+        for method in methods
+    }
+
+
+def networks_of_all(wildcards):
+    """Those of every method."""
+    return networks_of(wildcards, plan.experiments[wildcards.experiment])
+
+
+def networks_to_compare(wildcards):
+    """Those of the methods that decide what goes: not of those that take over another's masks."""
+    if not has_oracle(wildcards.experiment):
+        raise WorkflowError(
+            f"{wildcards.experiment} has no oracle to compare with; allowed: add oracle to its methods"
+        )
+    methods = plan.experiments[wildcards.experiment]
+    return networks_of(wildcards, [m for m in methods if not m.random_init])
+
+
+def joined(files_by_method):
+    """All files in one list."""
+    return [file for files in files_by_method.values() for file in files]
