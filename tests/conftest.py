@@ -4,6 +4,7 @@ import fcntl
 import os
 import shutil
 
+import hypothesis
 import pytest
 import torch
 
@@ -21,6 +22,8 @@ from helpers.project import copy_project, snakemake
 from helpers.settings import toy_settings
 
 torch.set_num_threads(1)
+hypothesis.settings.register_profile("any machine", deadline=None)  # however busy it is
+hypothesis.settings.load_profile("any machine")
 
 
 def pytest_collection_modifyitems(items):

@@ -150,6 +150,7 @@ def test_losses_that_cannot_be_compared_differ_infinitely(losses):
     assert bench.largest_difference(losses, [1.0, 2.0]) == np.inf
 
 
+@pytest.mark.slow
 def test_plain_loop_takes_the_steps_of_sgd_on_the_masked_network(make_network):
     """Against the same steps in NumPy, with the gradients written out."""
     generator = np.random.default_rng(5)
@@ -273,6 +274,7 @@ def test_the_plain_convolutional_network_computes_what_ours_does(make_network):
     assert accuracy == accuracies[0]
 
 
+@pytest.mark.slow
 def test_the_convolutional_part_from_end_to_end(data, tmp_path):
     out = tmp_path / "bench.json"
     done = run_driver(
@@ -286,6 +288,7 @@ def test_the_convolutional_part_from_end_to_end(data, tmp_path):
     assert 0 < conv["memory"]["preview"]["measured"] < conv["memory"]["preview"]["limit"]
 
 
+@pytest.mark.slow
 def test_the_oracles_part_from_end_to_end(data, tmp_path):
     out = tmp_path / "bench.json"
     sides = ("--sides", "ours,pytorch", "--only", "oracle")
@@ -297,6 +300,7 @@ def test_the_oracles_part_from_end_to_end(data, tmp_path):
     assert {row["copies"] for row in oracle["memory"]} == {1, 4}
 
 
+@pytest.mark.slow
 def test_a_run_from_end_to_end(data, tmp_path):
     out = tmp_path / "bench.json"
     sides = ("--sides", "ours,pytorch", "--only", "speed,parity", "--seeds", 1)

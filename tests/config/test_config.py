@@ -203,7 +203,8 @@ def paths(place, path=()):
             yield from paths(value, (*path, key))
 
 
-@settings(deadline=None, max_examples=300)
+@pytest.mark.slow
+@settings(max_examples=300)
 @given(st.sampled_from(list(paths(SHIPPED))), anything | st.just(...))
 def test_whatever_is_put_anywhere_is_accepted_or_refused_in_one_line(path, value):
     """No traceback from any value in any place; what is accepted can be resolved."""
@@ -364,6 +365,7 @@ def test_the_papers_curves_are_drawn_behind_its_figures_and_those_that_explain_t
     assert not any(drawn_behind(without).values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", sorted((ROOT / "workflow/scripts").glob("*.py")), ids=str)
 def test_code_of_finds_every_module_that_a_script_loads(script):
     """Promise 3 rests on it: what Python really imports is among the rule's inputs."""

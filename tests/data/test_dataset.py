@@ -30,7 +30,7 @@ def test_the_checksum_is_over_names_shapes_and_bytes_in_a_fixed_order():
     assert dataset(**shuffled).checksum() == hashlib.sha256(content).hexdigest()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(name=st.sampled_from(ARRAYS), data=st.data())
 def test_any_changed_byte_changes_the_checksum(name, data):
     arrays = make_arrays()

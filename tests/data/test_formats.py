@@ -51,7 +51,7 @@ def refused(name, folder):
 # Round trips -------------------------------------------------------------------------------------
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     train=st.integers(1, 20),
     test=st.integers(1, 20),
@@ -150,6 +150,7 @@ def test_an_idx_file_cut_short_anywhere_is_refused(tmp_path, store):
             assert refused("idx", tmp_path).startswith(f"{name}: truncated")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("store", [lambda files: files, compressed], ids=["raw", "gz"])
 def test_a_flipped_bit_anywhere_is_refused_or_changes_no_image(tmp_path, store):
     arrays = make_arrays(3, 2)
@@ -268,6 +269,7 @@ def official(monkeypatch, files):
     monkeypatch.setattr(CIFAR10, "test_list", sums[5:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("subfolder", [".", "cifar-10-batches-py"])
 def test_pickled_batches_with_the_official_checksums_come_back(tmp_path, monkeypatch, subfolder):
     arrays = make_arrays(**CIFAR)
@@ -353,7 +355,7 @@ def test_a_picture_that_is_a_bomb_is_refused_by_its_header(tmp_path, pictures):
     assert refused("cifar_png", tmp_path).startswith("test_batch.png: not a whole PNG picture")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.data())
 def test_a_damaged_picture_is_refused(tmp_path_factory, data):
     files = cifar_png_files(make_arrays(**CIFAR))

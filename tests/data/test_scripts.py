@@ -27,6 +27,8 @@ from helpers.data_files import (
     write_files,
 )
 
+pytestmark = pytest.mark.slow
+
 WORKFLOW = Path(__file__).parents[2] / "workflow"
 SETTINGS = {
     "classes": 10,

@@ -662,6 +662,7 @@ def test_torchvision_downloads_from_a_mirror(tmp_path, server, mnist_of):
     assert_same({path.stem: np.load(path) for path in folder.glob("*.npy")}, arrays)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["changed", "short", "broken off"])
 def test_torchvision_finds_a_damaged_download(tmp_path, server, mnist_of, damage):
     files = compressed(idx_files(make_arrays()))

@@ -39,7 +39,7 @@ def test_it_is_the_split_of_the_notebooks(available, count):
     assert (used[split.validation.numpy()] == y_validation).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     counts=st.lists(st.integers(0, 60).filter(lambda n: n != 1), min_size=2, max_size=12),
     seed=st.integers(0, 99),
@@ -84,7 +84,7 @@ def test_what_cannot_be_split_is_refused(counts, train_images, message):
     assert "\n" not in str(caught.value)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(counts=st.lists(st.integers(0, 8), min_size=1, max_size=12), seed=st.integers(0, 9))
 def test_scikit_learn_never_complains_itself(counts, seed):
     assume(sum(counts))

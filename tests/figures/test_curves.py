@@ -144,6 +144,7 @@ EXTREME = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("values", EXTREME.values(), ids=EXTREME)
 @pytest.mark.parametrize("by", [0.001, -0.3, 0.8])
 def test_no_marker_touches_an_axis(values, by):
@@ -226,6 +227,7 @@ def legend_of(figure):
     return legend
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "methods",
     [
@@ -324,6 +326,7 @@ def test_faces_are_checked():
 # ------------------------------------------------------------------------------- the script
 
 
+@pytest.mark.slow
 def test_script_draws_and_refuses_in_one_line(tmp_path):
     write_table(tmp_path / "curve.csv", make_curve())
     face = vars(make_face())
@@ -364,6 +367,7 @@ def differences_of(axes):
     return [line.get_ydata() for line in axes.get_lines() if line.get_linestyle() == "None"]
 
 
+@pytest.mark.slow
 def test_the_papers_curves_lie_behind_ours_and_differences_below():
     curve = make_curve(["minimum", "maximum_layer"])
     plain = plot(curve, make_face())
@@ -399,6 +403,7 @@ def test_the_face_names_the_figure_of_the_paper(name, spelt):
     assert f"the paper's {spelt}." in header(curve, make_face(), paper).note
 
 
+@pytest.mark.slow
 def test_curves_of_the_paper_that_we_lack_neither_show_nor_stretch_the_axes():
     curve = make_curve(["minimum"], values=(0.97, 0.96, 0.95), ci95=0.0)
     paper = paper_of(curve)
@@ -408,6 +413,7 @@ def test_curves_of_the_paper_that_we_lack_neither_show_nor_stretch_the_axes():
     assert first.get_ylim() == plot(curve, make_face(), paper).axes[0].get_ylim()
 
 
+@pytest.mark.slow
 def test_a_figure_that_the_paper_lacks_is_drawn_as_without_overlay():
     curve = make_curve(["minimum"])
     paper = paper_of(curve)
@@ -433,6 +439,7 @@ def test_differences_worked_by_hand():
     assert table["ci95"].tolist() == pytest.approx([0.006] * len(curve))
 
 
+@pytest.mark.slow
 def test_differences_of_a_single_run_have_no_interval_but_are_drawn():
     curve = make_curve(["minimum"]).assign(ci95=math.nan, runs=1)
     table = differences(curve, paper_of(curve))
@@ -442,6 +449,7 @@ def test_differences_of_a_single_run_have_no_interval_but_are_drawn():
     assert points == pytest.approx([0.01] * len(curve))
 
 
+@pytest.mark.slow
 def test_the_axis_of_differences_is_logarithmic_where_few_are_far():
     curve = make_curve(["minimum"])
     few = paper_of(curve)

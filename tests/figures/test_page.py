@@ -47,6 +47,7 @@ HEADERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("header", HEADERS.values(), ids=HEADERS)
 def test_nothing_overlaps_and_all_stays_on_the_page(header):
     figure = make_page(header, [f"a method of number {n}" for n in range(20)])
@@ -96,6 +97,7 @@ def test_words_are_taken_literally(tmp_path):
     page.save(figure, tmp_path / "f.png", tmp_path / "f.svg")  # mathematics would fail here
 
 
+@pytest.mark.slow
 def test_the_same_picture_gives_the_same_bytes(tmp_path):
     files = [tmp_path / name for name in ("a.png", "a.svg", "b.png", "b.svg")]
     page.save(make_page(), *files[:2])
@@ -108,6 +110,7 @@ def test_the_same_picture_gives_the_same_bytes(tmp_path):
     assert files[1].read_bytes() != files[3].read_bytes()
 
 
+@pytest.mark.slow
 def test_saved_twice_a_picture_is_the_same(tmp_path):
     """The layout is worked out anew each time."""
     figure = make_page()
@@ -118,6 +121,7 @@ def test_saved_twice_a_picture_is_the_same(tmp_path):
         assert one.read_bytes() == other.read_bytes()
 
 
+@pytest.mark.slow
 def test_files_carry_resolution_words_and_no_date(tmp_path):
     png, svg = tmp_path / "f.png", tmp_path / "f.svg"
     page.save(make_page(page.Header("A title", "A note.", "Not evidence.", warns=True)), png, svg)

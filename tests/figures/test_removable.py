@@ -116,6 +116,7 @@ def test_a_margin_that_is_never_crossed_is_told_by_an_arrow():
     assert "Arrows" not in words(plot(make_table(), 0.01, ""))[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("experiments", [1, 2, 11, 30])
 def test_long_tables_are_two_columns_and_lose_nothing(experiments):
     table = make_table([f"Conv128-Conv128-Conv256-Conv{n}" for n in range(experiments)])

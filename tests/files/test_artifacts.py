@@ -203,7 +203,7 @@ def test_a_table_that_was_cut_off_anywhere(tmp_path):
 
 
 def test_a_picture_that_was_cut_off(tmp_path):
-    noise = np.random.default_rng(0).integers(0, 255, (40, 60, 3), dtype=np.uint8)
+    noise = np.random.default_rng(0).integers(0, 255, (40, 60), dtype=np.uint8)  # of greys
     buffer = io.BytesIO()
     Image.fromarray(noise).save(buffer, "PNG")
     path = tmp_path / "fig.png"

@@ -152,6 +152,7 @@ def test_curves_without_any_spread_are_compared_as_they_are():
     assert same["verdict"] == NOT_REPLICATED
 
 
+@pytest.mark.slow
 def test_many_statements_are_corrected_together():
     """Of 40 statements about equal curves hardly any may be called true, whatever their number."""
     curves = {f"m{n}": FLAT for n in range(41)}
@@ -189,7 +190,7 @@ def test_averages_worked_by_hand():
     assert average([0.0, *fractions], [0.3, *accuracies], 0.01, 1) == pytest.approx(0.5)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     accuracies=st.lists(st.floats(0, 1), min_size=6, max_size=6),
     low=st.floats(0.1, 1),

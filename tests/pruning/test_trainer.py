@@ -133,6 +133,7 @@ def test_what_ran_before_does_not_matter(tmp_path, make_task, baseline):
     assert run(tmp_path / "c", make_task, baseline, "random") == first
 
 
+@pytest.mark.slow
 def test_all_methods_start_from_the_same_unpruned_networks(tmp_path, make_task, baseline):
     unpruned = set()
     for method in METRICS:
@@ -221,6 +222,7 @@ def test_a_diverged_network_is_written_and_warned_about(tmp_path, baseline, capl
 NARROW = {"FC": ([6, 5], 6), "Conv": ([3, 4], 6), "VGG19": ([2, 2, 2, 3, 3], 32)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", NARROW)
 def test_a_cycle_killed_after_every_epoch_is_the_same_and_repeats_none(tmp_path, model):
     """Networks that stop at different epochs; weights, moving averages, stopping: all go on."""

@@ -19,10 +19,12 @@ def of_paper(monkeypatch):
     monkeypatch.setattr(protocol, "shows_figure", lambda *words: True)
 
 
+@pytest.mark.slow
 def test_figures_of_other_networks_judge_nothing(published):
     assert set(pd.read_csv("published/small/claims.csv")["verdict"]) == {"not run"}
 
 
+@pytest.mark.slow
 def test_verdicts_and_shares_follow_from_what_is_published(published, of_paper):
     derive("published", Plan(CONFIG))
     removable = pd.read_csv("published/small/removable.csv")
@@ -39,6 +41,7 @@ def test_verdicts_and_shares_follow_from_what_is_published(published, of_paper):
         check_derived("published", Plan(CONFIG))
 
 
+@pytest.mark.slow
 def test_verdicts_go_by_the_settings_of_the_runs_not_by_the_present_ones(published, of_paper):
     origin = Path("published/small/provenance.json")
     record = json.loads(origin.read_text())

@@ -193,6 +193,7 @@ def test_findings_that_mention_what_is_not_there_are_refused_in_one_line(publish
 # ------------------------------------------------------------------------------- the project's own
 
 
+@pytest.mark.slow
 def test_pages_of_the_project_agree_with_what_is_published():
     check(ROOT / "README.md", ROOT / "published")
     check_derived(ROOT / "published", Plan(load(ROOT / "config.yaml")))

@@ -125,6 +125,7 @@ window.addEventListener("error", event => window.failures.push(event.message));
 </script>"""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not CHROMIUM, reason="no chromium here")
 @pytest.mark.parametrize("width", [1280, 400])
 def test_the_report_works_in_a_browser(report, tmp_path, width):

@@ -342,6 +342,7 @@ def run_script(name, *arguments, folder=ROOT):
     )
 
 
+@pytest.mark.slow
 def test_scripts_from_runs_to_curves(tmp_path):
     methods = ["random", "minimum"]
     files = [write(tmp_path / f"{name}.csv", [run_row(name)]) for name in methods]

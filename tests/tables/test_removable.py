@@ -37,7 +37,7 @@ def test_sizes_worked_by_hand():
     [("FC", (6, 5), 6), ("Conv", (4, 5), 8), ("ConvFC256", (3, 4, 3, 2), 16)]
     + [("ResNet18", (3, 3, 4, 5, 6), 32), ("VGG19", (2, 3, 3, 4, 4), 32)],
 )
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 10**6))
 def test_parameters_are_as_many_as_trained_values(model, widths, side, seed):
     """Under random masks, empty layers included; moving averages are not trained."""
@@ -73,7 +73,7 @@ def test_shares_worked_by_hand(losses, margin, share):
     assert largest_share(FRACTIONS, np.array(losses), margin) == pytest.approx(share)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(losses=st.lists(st.floats(-0.1, 1), min_size=3, max_size=3))
 def test_a_larger_margin_never_allows_less(losses):
     shares = [largest_share(FRACTIONS, np.array([0, *losses]), margin) for margin in MARGINS]

@@ -101,7 +101,7 @@ def test_a_quarter_turn_by_hand():
     torch.testing.assert_close(warped(square, rotation=90.0, right=1.0), below)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     rotation=st.floats(-180, 180),
     right=st.floats(-5, 5),

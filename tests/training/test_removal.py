@@ -68,7 +68,7 @@ def random_masks(widths, seed):
 
 
 @pytest.mark.parametrize(("model", "widths", "side"), NETWORKS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 10**6))
 def test_losses_without_each_node_are_those_of_brute_force(model, widths, side, seed):
     task, images, labels = task_of(model, widths, side, torch.float64)

@@ -74,6 +74,7 @@ def assert_close(ours, theirs, tolerance):
             torch.testing.assert_close(one, other, rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", SHAPES)
 def test_a_stack_does_what_the_networks_do_one_by_one(model):
     settings, splits, networks = small(model)
@@ -89,6 +90,7 @@ def test_a_stack_does_what_the_networks_do_one_by_one(model):
                 torch.testing.assert_close(a.double(), b.double(), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_digits_do_not_depend_on_the_company():
     """Not even if one of the others is no longer finite."""
     settings, splits, networks = small("Conv")

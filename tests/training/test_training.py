@@ -28,9 +28,7 @@ def assert_close(got, expected, tolerance=1e-9):
 
 def loose(**options):
     """Hypothesis settings for examples that train: no deadline, any fixtures."""
-    return settings(
-        deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], **options
-    )
+    return settings(suppress_health_check=[HealthCheck.function_scoped_fixture], **options)
 
 
 @pytest.mark.parametrize("widths", [[7], [6, 5], [5, 6, 4]])
@@ -65,6 +63,7 @@ def check_epochs(stack, splits, layers, weights, masks, batch_size):
     assert_close(stack.weights()[0], compact(weights, steps))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 @loose(max_examples=12)
 @given(st.data(), st.integers(0, 100), st.sampled_from([0.15, 0.5, 0.9]))

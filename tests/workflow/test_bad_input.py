@@ -35,7 +35,6 @@ from helpers.project import ROOT, copy_project, snakemake
 
 HUNDREDS = settings(
     max_examples=500,
-    deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -233,6 +232,7 @@ def placed(config, path, value):
     return path, value
 
 
+@pytest.mark.slow
 @HUNDREDS
 @given(broken_configs())
 def test_broken_configurations_are_refused_in_one_line(tmp_path, monkeypatch, broken):
@@ -317,6 +317,7 @@ def test_aliases_are_fine_otherwise(tmp_path):
     assert checking.load(tmp_path / "config.yaml") == SHIPPED
 
 
+@pytest.mark.slow
 @settings(HUNDREDS, max_examples=5)
 @given(
     st.one_of(
@@ -443,6 +444,7 @@ def prepare_broken(settings):
     reject()  # the pinned sum says that the arrays are whole: no image was damaged
 
 
+@pytest.mark.slow
 @HUNDREDS
 @given(data=st.data())
 def test_broken_data_files_are_refused_in_one_line(tmp_path_factory, monkeypatch, sums, data):

@@ -8,6 +8,7 @@ loaded with its format (data/test_formats.py).
 import ast
 import re
 
+import pytest
 import yaml
 
 from helpers.project import ROOT, copy_project, snakemake
@@ -54,6 +55,7 @@ def test_every_value_is_quoted_before_it_reaches_a_shell():
     assert commands == 15
 
 
+@pytest.mark.slow
 def test_configured_words_are_not_commands(tmp_path):
     """Quotes, blanks and all that means something to a shell, wherever words are free."""
     folder = copy_project(tmp_path / "project")
