@@ -36,11 +36,11 @@ need = $(if $(filter $(1),$(MAKECMDGOALS)),$(if $($(2)),,$(error $(2) is missing
 $(call need,checksum,DATASET,MNIST)
 $(call need,publish,SCALE,paper)
 
-.PHONY: help figures report test quick bench scaling status lint checksum publish pages clean venv venv-keras
+.PHONY: help figures report test quick bench bench-gpu scaling status lint checksum publish pages clean venv venv-keras
 
 help: ## list the targets
 	@echo "make TARGET [SCALE=paper] [CORES=8] [TARGETS=figures/paper/fig03.png] [PYTHON=python3.12]"
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12 | sed 's/^/  /'
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12 | sed 's/^/  /'
 
 figures: venv ## make every figure of the paper at the default scale, or SCALE, or only TARGETS
 	$(in_venv) .venv/bin/snakemake $(targets) --cores $(call quote,$(CORES)) $(if $(SCALE),--config $(call quote,scale=$(SCALE)))
@@ -56,6 +56,9 @@ quick: venv ## run the tests that take seconds, all of them in less than a minut
 
 bench: venv venv-keras ## compare the speed with Keras and plain PyTorch, side by side
 	$(in_venv) .venv/bin/python -m benchmarks.run
+
+bench-gpu: venv ## compare the speed of training on a GPU: stacked, one by one, plain PyTorch
+	$(in_venv) .venv/bin/python -m benchmarks.gpu
 
 scaling: venv ## work out what scale paper costs on 2 to 1,000 cores: docs/scaling.md
 	$(in_venv) .venv/bin/python -m benchmarks.scaling
