@@ -92,7 +92,8 @@ def test_help_is_the_default_and_lists_every_target() -> None:
     result = make()
     assert (result.returncode, result.stdout) == (0, make("help").stdout)
     listed = " ".join(line.split()[0] for line in result.stdout.splitlines()[1:])
-    wanted = "help figures report test quick bench scaling status lint checksum publish pages clean"
+    wanted = "help figures report test quick bench bench-gpu scaling"
+    wanted += " status lint checksum publish pages clean"
     assert listed == wanted
 
 
