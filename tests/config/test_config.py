@@ -412,3 +412,18 @@ def test_stages_do_not_depend_on_each_others_code():
     assert not names("prune_network") & {"pruning/progress", "files/provenance"}
     assert not names("plot_figure") & {"training", "pruning", "data", "config"}
     assert not names("split_dataset") & {"data/sources", "data/formats", "networks", "training"}
+
+
+def test_a_precision_of_gpus_is_refused_on_a_processor():
+    config = changed(("protocol", "precision"), "tf32")
+    checking.check(config)
+    config["device"] = "cpu"
+    with pytest.raises(UserError, match=r"precision: 'tf32' \(of Conv\S+ at scale .*is a GPU's"):
+        checking.check(config)
+
+
+def test_the_pinned_protocol_has_every_parameter_of_training():
+    """One that it lacks would never be said to differ from the paper's."""
+    assert protocol.read(protocol.PROTOCOL)["protocol"].keys() == (
+        SHIPPED["protocol"].keys() - {"seeds_per_job"}
+    )

@@ -52,6 +52,20 @@ def check(config: Config) -> None:
         _check_experiment(f"experiments.{name}", experiment, config)
     for name, figure in config["figures"].items():
         _check_figure(f"figures.{name}", figure, config)
+    if config["device"] == "cpu":
+        _check_precisions(config)
+
+
+def _check_precisions(config: Config) -> None:
+    """Refuse a precision that only a GPU has where nothing is trained on one."""
+    plan = Plan(config)
+    for scale in config["scales"]:
+        for name in plan.at(scale).experiments:
+            if plan.at(scale).protocol(name)["precision"] == "tf32":
+                raise UserError(
+                    f"config: precision: 'tf32' (of {name} at scale {scale}) is a GPU's, and"
+                    " device is 'cpu'; allowed: float32, bfloat16"
+                )
 
 
 def _known(key: str, name: str, allowed: Iterable[str], what: str) -> None:

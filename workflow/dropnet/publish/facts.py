@@ -136,8 +136,13 @@ def _rows(table: pd.DataFrame, name: str, **values: str) -> pd.DataFrame:
 
 
 def share_in_words(row: pd.Series) -> str:
-    """Return how much can go, by a row of removable.csv: "45% (41 to 48)"; one seed: "45%"."""
-    share = f"{'' if row['crossed'] else 'at least '}{100 * row['removable']:.0f}%"
-    if pd.isna(row["ci_low"]):
-        return share
-    return f"{share} ({100 * row['ci_low']:.0f} to {100 * row['ci_high']:.0f})"
+    """Return how much can go, by a row of removable.csv: "45% (41 to 48)".
+
+    One run has no interval, and its share is that of the last network trained within the margin.
+    """
+    single = pd.isna(row["ci_low"])
+    share = row["removed"] if single else row["removable"]
+    words = f"{'' if row['crossed'] else 'at least '}{100 * share:.0f}%"
+    if single:
+        return words
+    return f"{words} ({100 * row['ci_low']:.0f} to {100 * row['ci_high']:.0f})"

@@ -31,9 +31,8 @@ def settings_of(wildcards):
 
 
 def engines(wildcards):
-    """The modules that may train the networks of an experiment: which one does, the device decides."""
-    places = [False] if config["device"] == "cpu" else [False, True]
-    return sorted({engine_of(settings_of(wildcards), gpu) for gpu in places})
+    """The modules that may train the networks of an experiment; which one does, makes nothing stale."""
+    return sorted({engine_of(settings_of(wildcards), gpu) for gpu in (False, True)})
 
 
 def dataset_file(wildcards):
