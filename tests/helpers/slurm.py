@@ -7,7 +7,6 @@ its own.
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import time
@@ -20,9 +19,8 @@ PLACE = "pytest-of-"  # part of the path of every folder that tests work in
 CONTROLLER_PORT, NODE_PORT = 26917, 26918
 CORES, MEMORY_MB, GPUS = 4, 16000, 2  # as Slurm believes
 
-NAME = "dropnet-test"
 CONFIG = """
-ClusterName={name}
+ClusterName=dropnet-test
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={controller_port}
 SlurmdPort={node_port}
@@ -91,7 +89,8 @@ def running(folder):
         wait_until_idle(folder)
         yield
     finally:
-        end_jobs()
+        with suppress(subprocess.TimeoutExpired):
+            cancel_all()
         for daemon in reversed(daemons):
             daemon.terminate()
             with suppress(subprocess.TimeoutExpired):
@@ -106,7 +105,7 @@ def write_config(folder):
     """Write Slurm's files, and link them to where its tools look for them."""
     host = socket.gethostname()
     text = CONFIG.format(
-        name=NAME, host=host, folder=folder, cores=CORES, memory=MEMORY_MB, gpus=GPUS,
+        host=host, folder=folder, cores=CORES, memory=MEMORY_MB, gpus=GPUS,
         controller_port=CONTROLLER_PORT, node_port=NODE_PORT,
     )  # fmt: skip
     texts = {
@@ -152,26 +151,12 @@ def wait_until_idle(folder, seconds=60):
     raise AssertionError(f"Slurm did not come up:\n{logs[-3000:]}")
 
 
-def end_jobs(seconds=15):
-    """Cancel all jobs, and end what Slurm does not: steps of jobs that it has lost sight of."""
-    with suppress(subprocess.TimeoutExpired):
-        ask("scancel", "--user=root")
+def cancel_all(seconds=15):
+    """Cancel all jobs, and wait until Slurm has ended them."""
+    ask("scancel", "--user=root")
     give_up = time.monotonic() + seconds
-    while processes_of_jobs() and time.monotonic() < give_up:
+    while ask("squeue", "--noheader").strip() and time.monotonic() < give_up:
         time.sleep(0.2)
-    for process in processes_of_jobs():
-        with suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
-
-
-def processes_of_jobs():
-    """The processes of all jobs' steps: each has the name of the cluster in its environment."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # it has ended
-            if f"SLURM_CLUSTER_NAME={NAME}\0".encode() in (entry / "environ").read_bytes():
-                found.append(int(entry.name))
-    return found
 
 
 def ask(*command):
