@@ -171,7 +171,7 @@ def test_a_mistake_is_named_in_one_line(path, value, words):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("scale: a\nscale: b\n", ["the key 'scale' is given twice", "line 1"]),
+        ("scale: a\nscale: b\n", ["the key 'scale' is given twice", "line 2"]),
         ("scale: [a\n", ["not YAML"]),
         ("scale:\n\tx: 1\n", ["not YAML"]),
         ("", ["has no keys"]),

@@ -1,7 +1,6 @@
 """YAML files that people write: read, and checked for their shape, more strictly than usual."""
 
 import math
-from collections import Counter
 from collections.abc import Hashable
 from functools import cache
 from itertools import chain
@@ -23,13 +22,14 @@ class _Loader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """As the parent does. Raises UserError if a key is given twice."""
-        keys = Counter(key.value for key, _ in node.value if _is_plain_key(key))
-        twice = next((key for key, count in keys.items() if count > 1), None)
-        if twice is not None:
-            raise UserError(
-                f"line {node.start_mark.line + 1}: the key {twice!r} is given twice;"
-                " allowed: each key once"
-            )
+        seen = set()
+        for key in (key for key, _ in node.value if _is_plain_key(key)):
+            if key.value in seen:
+                raise UserError(
+                    f"line {key.start_mark.line + 1}: the key {key.value!r} is given twice;"
+                    " allowed: each key once"
+                )
+            seen.add(key.value)
         return super().construct_mapping(node, deep)
 
 

@@ -12,7 +12,7 @@ from jsonschema.exceptions import best_match
 from dropnet.errors import UserError, nearest
 from dropnet.files.code_files import WORKFLOW
 from dropnet.files.yaml_files import read, strict_validator
-from dropnet.paper.curves import PAPER_CURVES
+from dropnet.paper.curves import PAPER_CURVES, check_paper_curves
 
 CLAIMS = WORKFLOW / "reference" / "claims.yaml"
 SCHEMA = WORKFLOW / "schemas" / "claims.schema.yaml"
@@ -133,6 +133,7 @@ def _check_names(path: str | Path, statement: Statement) -> None:
 def _curves_of_paper() -> dict[str, dict[str, float]]:
     """The lowest fraction of each curve of each figure of the paper."""
     found: dict[str, dict[str, float]] = {}
+    check_paper_curves()
     with PAPER_CURVES.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             of_figure = found.setdefault(row["figure"], {})

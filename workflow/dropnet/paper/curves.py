@@ -21,9 +21,15 @@ def paper_curves(path: str | Path = PAPER_CURVES) -> "pd.DataFrame":
     """
     import pandas as pd
 
+    check_paper_curves(path)
+    return pd.read_csv(path)
+
+
+def check_paper_curves(path: str | Path = PAPER_CURVES) -> None:
+    """Raise UserError if the file is not the one that came with this project."""
     try:
         if checksum(path) == PAPER_SHA256:
-            return pd.read_csv(path)
+            return
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; git checkout brings it back") from None
     raise UserError(
