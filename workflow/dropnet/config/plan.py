@@ -218,7 +218,7 @@ class ScalePlan:
         """Return the blocks of seeds that are trained together, each as "first-last"."""
         values = self.protocol(experiment)
         seeds = values["seeds"]
-        size = self._config.get("seeds_per_job") or values["seeds_per_job"]
+        size = self._config["seeds_per_job"] or values["seeds_per_job"]
         return [f"{first}-{min(first + size, seeds) - 1}" for first in range(0, seeds, size)]
 
     def jobs(self, *experiments: str) -> Iterator[Job]:
