@@ -17,6 +17,7 @@ CONFIG = {
     "scale": "small",
     "data_dir": "data",
     "device": "auto",
+    "seeds_per_job": None,
     "overlay": True,
     "datasets": {
         "MNIST": {
