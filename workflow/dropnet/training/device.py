@@ -11,9 +11,8 @@ import torch
 from dropnet.errors import UserError
 
 PLACES = 64  # of jobs on one GPU; more than its memory has room for
-_held: list[
-    IO[str]
-] = []  # the lock of the GPU that this process has taken; it ends with the process
+#: The lock of the place that this process has taken; it ends with the process.
+_held: list[IO[str]] = []
 
 
 def find_device(wanted: str, precision: str = "float32", convolves: bool = True) -> torch.device:

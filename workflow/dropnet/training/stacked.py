@@ -16,8 +16,9 @@ at a network's own. What is beyond is zero and remains zero. Layouts, `n` the ne
     kernel of a layer of nodes [n, positions and channels, nodes], likewise
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 import torch
@@ -596,20 +597,10 @@ class Stack:
         size, rate = task.batch_size, task.learning_rate / samples
         images = task.train.images
         x = Input(images, 0, size * images.stride(0), self._number)
-        read = []
-        for convolution, z, winner in zip(
-            self._convolutions, room.outputs, room.winners, strict=False
-        ):
-            read.append(x)
-            convolution.forward(x, samples, z, winner)
-            x = Input(z, z.stride(0), 0, self._number)
-        for nodes, z in zip(self._nodes, room.outputs[len(read) :], strict=True):
-            read.append(x)
-            nodes.forward(x, samples, z)
-            x = Input(z, samples * z.shape[2], 0, self._number)
+        *read, logits = self._forward(x, samples, room.outputs, room.winners)
         last = self._nodes[-1]
         kernels.judge[(self.size,)](
-            x.values, task.train.labels, self._number, room.gradients[-1], self._losses,
+            logits.values, task.train.labels, self._number, room.gradients[-1], self._losses,
             self._hits, samples, size,
             NODES=last.grid.channels, CLASSES=last.nodes, ROWS=triton.next_power_of_2(size),
         )  # fmt: skip
@@ -623,6 +614,24 @@ class Stack:
                 assert of_x is not None  # there are convolutions below
                 layer.backward(read[index], samples, of, of_x, rate)
         kernels.count[(1,)](self._number)
+
+    def _forward(
+        self,
+        x: Input,
+        samples: int,
+        outputs: Sequence[torch.Tensor],
+        winners: Sequence[torch.Tensor | None],
+    ) -> list[Input]:
+        """Write the outputs of all layers; return what each has read, and the logits."""
+        read = [x]
+        for layer, z, winner in zip_longest(self._layers, outputs, winners):
+            if isinstance(layer, Convolution):
+                layer.forward(read[-1], samples, z, winner)
+                read.append(Input(z, z.stride(0), 0, self._number))
+            else:
+                layer.forward(read[-1], samples, z)
+                read.append(Input(z, samples * z.shape[2], 0, self._number))
+        return read
 
     def _training_room(self) -> Room:
         if self._room is None:
@@ -652,7 +661,7 @@ class Stack:
         losses = self.task.zeros(self.size, dtype=torch.float64)
         hits = self.task.zeros(self.size, dtype=torch.float64)
         for start in range(0, len(samples.labels), CHUNK):
-            logits = self._forward(samples, start)
+            logits = self._logits(samples, start)
             labels = samples.labels[start : start + CHUNK].view(1, 1, -1)
             loss, hit = losses_and_hits(logits.transpose(1, 2).unsqueeze(0), labels)
             losses += loss.sum(0, dtype=torch.float64)
@@ -660,28 +669,17 @@ class Stack:
         count = len(samples.labels)
         return (losses / count).tolist(), (hits / count).tolist()
 
-    def _forward(
-        self,
-        samples: Samples,
-        start: int,
-        observe: Callable[[Convolution, torch.Tensor], None] | None = None,
-    ) -> torch.Tensor:
-        """Return the logits [n, samples, classes] of a chunk; `observe` is told the activations."""
-        images, outputs = samples.images[start : start + CHUNK], self._outputs(CHUNK)
-        count = len(images)
+    def _logits(self, samples: Samples, start: int) -> torch.Tensor:
+        """Return the logits [n, samples, classes] of a chunk."""
+        count, (*_, logits) = self._read(samples, start)
+        values = logits.values.view(-1)[: self.size * logits.network].view(self.size, count, -1)
+        return values[:, :, : self._nodes[-1].nodes]
+
+    def _read(self, samples: Samples, start: int) -> tuple[int, list[Input]]:
+        """Evaluate a chunk: how many samples it has, what each layer has read, and the logits."""
+        images = samples.images[start : start + CHUNK]
         x = Input(images, 0, 0, self._number)
-        for convolution, z in zip(self._convolutions, outputs, strict=False):
-            if observe:
-                active = self._room_for(convolution.rectified, count)
-                convolution.rectify(x, count, active)
-                observe(convolution, active)
-            convolution.forward(x, count, z)
-            x = Input(z, z.stride(0), 0, self._number)
-        for nodes, z in zip(self._nodes, outputs[len(self._convolutions) :], strict=True):
-            nodes.forward(x, count, z)
-            x = Input(z, count * z.shape[2], 0, self._number)
-        logits = x.values.view(-1)[: self.size * x.network].view(self.size, count, -1)
-        return logits[:, :, : self._nodes[-1].nodes]
+        return len(images), self._forward(x, len(images), self._outputs(CHUNK), ())
 
     def _room_for(self, grid: Grid, samples: int) -> torch.Tensor:
         """Zeros for the outputs of a layer and their border."""
@@ -699,19 +697,21 @@ class Stack:
             "silent_share": {},
         }
 
-        def observe(layer: Convolution, active: torch.Tensor) -> None:
-            positions = layer.rectified.height * layer.rectified.width
-            fired = (active != 0).sum((2, 3))
-            for name, values in (
-                ("mean_activation", active.sum((2, 3)) / positions),
-                ("zero_share", 1 - fired / positions),
-                ("silent_share", fired == 0),
-            ):
-                total = values.sum(1, dtype=torch.float64)
-                sums[name][layer] = sums[name].get(layer, 0) + total
-
+        rooms = [self._room_for(layer.rectified, CHUNK) for layer in self._convolutions]
         for start in range(0, len(samples.labels), CHUNK):
-            self._forward(samples, start, observe)
+            count, read = self._read(samples, start)
+            for layer, x, room in zip(self._convolutions, read, rooms, strict=False):
+                layer.rectify(x, count, room)
+                active = room[:, :count]
+                positions = layer.rectified.height * layer.rectified.width
+                fired = (active != 0).sum((2, 3))
+                for name, values in (
+                    ("mean_activation", active.sum((2, 3)) / positions),
+                    ("zero_share", 1 - fired / positions),
+                    ("silent_share", fired == 0),
+                ):
+                    total = values.sum(1, dtype=torch.float64)
+                    sums[name][layer] = sums[name].get(layer, 0) + total
         count = len(samples.labels)
         return [
             {
