@@ -26,9 +26,15 @@ hypothesis.settings.register_profile("any machine", deadline=None)  # however bu
 hypothesis.settings.load_profile("any machine")
 
 
-def pytest_collection_modifyitems(items):
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
     """Let those that take long begin first: at the end none is left to run alone."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    if config.getoption("loadgroup", False):  # in a process of `--dist loadgroup`
+        lost = [item for item in items if item.get_closest_marker("xdist_group")]
+        lost = [item.nodeid for item in lost if "@" not in item.nodeid]
+        if lost:  # pytest 9.2.0 does so with pytest-xdist 3.8.0
+            raise pytest.UsageError(f"groups of tests would run apart: {lost}")
 
 
 @pytest.fixture(autouse=True)
