@@ -267,7 +267,7 @@ def test_legend_reads_row_by_row():
 def test_face_says_title_data_set_runs_scale_and_reductions():
     title, what, scale = words(plot(make_curve(), make_face()))
     assert title == "Figure 3. Model A: FC40 - FC40"
-    assert what == "MNIST. Mean of 3 runs; bars: 95% interval."
+    assert what == "MNIST. Mean of 3 runs; bars: 1.96 standard errors."
     assert scale == f"Scale preview: {REDUCED}. Not evidence."
 
 
@@ -278,11 +278,26 @@ def test_full_protocol_is_said_too():
     assert header(make_curve(), make_face()).warns
 
 
+def test_networks_near_chance_are_told_with_a_better_figure_to_look_at():
+    face = make_face(better="published/paper/figures/fig03.png")
+    curve = make_curve(["minimum"], values=(0.15, 0.12, 0.1))
+    assert header(curve, face).scale.endswith(
+        " Near chance (unpruned 0.15, guessing gives 0.1): nothing can be seen here; see"
+        " published/paper/figures/fig03.png."
+    )
+    assert header(curve, make_face()).scale.endswith("nothing can be seen here.")
+    assert "chance" not in header(make_curve(values=(0.5, 0.1, 0.1)), face).scale
+    of_a_hundred = make_face(classes=100)
+    assert "chance" not in header(curve, of_a_hundred).scale
+    loss = make_curve(["minimum"], "loss", values=(0.15, 0.12, 0.1))
+    assert "chance" not in header(loss, make_face(shows="test_loss")).scale
+
+
 @pytest.mark.parametrize(
     ("runs", "words"),
     [
-        ([1, 1, 1], "A single run, no interval."),
-        ([2, 3, 3], "Mean of 2 to 3 runs; bars: 95% interval."),
+        ([1, 1, 1], "A single run, no bars."),
+        ([2, 3, 3], "Mean of 2 to 3 runs; bars: 1.96 standard errors."),
     ],
 )
 def test_number_of_runs(runs, words):

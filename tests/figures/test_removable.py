@@ -23,7 +23,7 @@ def make_table(experiments=("A", "B"), methods=METHODS, **columns):
             "crossed": True,
             "ci_low": 0.3 + 0.1 * place,
             "ci_high": 0.45 + 0.1 * place,
-            "removed": 0.36 + 0.1 * place,
+            "at_chance": False,
             **columns,
         }
         for experiment in experiments
@@ -32,8 +32,8 @@ def make_table(experiments=("A", "B"), methods=METHODS, **columns):
     return pd.DataFrame(rows)
 
 
-def single(table):
-    return table.assign(seeds=1, ci_low=math.nan, ci_high=math.nan)
+def without_shares(table, **columns):
+    return table.assign(removable=math.nan, ci_low=math.nan, ci_high=math.nan, **columns)
 
 
 def dots(axes):
@@ -87,22 +87,22 @@ def test_experiments_are_named_with_their_runs():
     assert [text.get_text() for text in axes.texts] == ["A: 15 runs", "B: 15 runs"]
 
 
-def test_single_runs_show_a_share_that_was_trained():
-    figure = plot(single(make_table()), 0.01, "")
-    assert list(dots(figure.axes[0]).values()) == pytest.approx([0.36, 0.46, 0.56, 0.66] * 2)
-    assert not ranges(figure.axes[0])
-    assert "Single runs, no interval." in words(figure)[1]
-    assert "A: a single run" in [text.get_text() for text in figure.axes[0].texts]
+def test_what_has_no_share_is_left_out_and_named_with_the_reason():
+    alone = without_shares(make_table(["B"]), seeds=1, crossed=False)
+    at_chance = without_shares(make_table(["C"]), at_chance=True, crossed=False)
+    figure = plot(pd.concat([make_table(["A"]), alone, at_chance]), 0.01, "")
+    assert len(dots(figure.axes[0])) == 4
+    assert [text.get_text() for text in figure.axes[0].texts] == ["A: 15 runs"]
+    note = words(figure)[1]
+    assert "Not shown, near chance: C. Not shown, single runs: B." in note
+    assert "Arrows" not in note
 
 
-def test_single_runs_beside_others_are_told_apart():
-    table = pd.concat([make_table(["A"]), single(make_table(["B"]))])
-    figure = plot(table, 0.01, "")
-    assert list(dots(figure.axes[0]).values()) == pytest.approx(
-        [0.4, 0.5, 0.6, 0.7, 0.36, 0.46, 0.56, 0.66]
-    )
-    assert len(ranges(figure.axes[0])) == 4
-    assert "Single runs: the share removed in the last network before" in words(figure)[1]
+def test_a_page_on_which_nothing_has_a_share_says_why(tmp_path):
+    figure = plot(without_shares(make_table(), at_chance=True), 0.01, "Not evidence.")
+    assert "Not shown, near chance: A, B." in words(figure)[1]
+    page.save(figure, tmp_path / "a.png", tmp_path / "a.svg")
+    assert "near chance: A, B." in (tmp_path / "a.svg").read_text()
 
 
 def test_a_margin_that_is_never_crossed_is_told_by_an_arrow():
@@ -110,7 +110,7 @@ def test_a_margin_that_is_never_crossed_is_told_by_an_arrow():
     (axes,) = plot(table, 0.01, "").axes
     arrows = [text for text in axes.texts if not text.get_text()]
     assert [arrow.xy for arrow in arrows] == [
-        pytest.approx((0.45 + 0.1 * place, place + 1)) for place in range(4)
+        pytest.approx((0.4 + 0.1 * place, place + 1)) for place in range(4)
     ]
     assert "Arrows: it never does" in words(plot(table, 0.01, ""))[1]
     assert "Arrows" not in words(plot(make_table(), 0.01, ""))[1]

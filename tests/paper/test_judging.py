@@ -8,25 +8,30 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from dropnet.config.check import load as load_config
 from dropnet.config.plan import Plan
 from dropnet.errors import UserError
 from dropnet.paper.claims import CLAIMS, Statement, load, titles
+from dropnet.paper.curves import paper_curves
+from dropnet.paper.effects import Estimate, average, paper_effect
 from dropnet.paper.judging import (
+    AGREES,
     BORNE_OUT,
     COLUMNS,
+    DIFFERS,
+    FAILS,
+    HOLDS,
     INCONCLUSIVE,
     NOT_BORNE_OUT,
-    NOT_REPLICATED,
     NOT_RUN,
-    REPLICATED,
     UNDECIDED,
     Drawn,
-    assessed,
-    average,
+    Question,
+    by_claim,
+    in_answers,
     judge,
-    paper_effect,
     paper_verdict,
 )
 
@@ -56,17 +61,20 @@ def runs_of(curves, seeds=15, noise=0.004, shared=0.02):
     return pd.DataFrame(rows, columns=columns)
 
 
-def verdicts(curves, *statements, reductions="", **options):
+def drawn_from(methods, reductions="", experiment="X", classes=10):
+    return Drawn(experiment, {name: name for name in methods}, reductions, classes)
+
+
+def verdicts(curves, *statements, reductions="", of_paper=None, **options):
     runs = runs_of(curves, **options)
-    names = {method: method for method in curves}
-    drawn = {"fig03": Drawn("X", names, reductions)}
-    table = judge(statements, runs, drawn, NO_PAPER)
+    drawn = {"fig03": drawn_from(curves, reductions)}
+    table = judge(statements, runs, drawn, NO_PAPER if of_paper is None else of_paper)
     assert list(table.columns) == list(COLUMNS)
     return table.set_index("statement")
 
 
 NO_PAPER = pd.DataFrame(
-    columns=["figure", "method", "fraction_remaining", "accuracy", "ci95", "accuracy_error"]
+    columns=["figure", "method", "fraction_remaining", "accuracy", "ci95", "accuracy_error", "runs"]
 )
 FLAT = [0.9] * 6
 
@@ -79,19 +87,19 @@ def shifted(by):
 @pytest.mark.parametrize(
     ("by", "test", "verdict"),
     [
-        (0.02, {"above": 0.0}, REPLICATED),
-        (-0.02, {"above": 0.0}, NOT_REPLICATED),
+        (0.02, {"above": 0.0}, HOLDS),
+        (-0.02, {"above": 0.0}, FAILS),
         (0.0, {"above": 0.0}, INCONCLUSIVE),
-        (0.02, {"above": 0.01}, REPLICATED),
-        (0.02, {"above": 0.03}, NOT_REPLICATED),
+        (0.02, {"above": 0.01}, HOLDS),
+        (0.02, {"above": 0.03}, FAILS),
         # not worse by a point: a difference of half a point is fine, one of two is not
-        (-0.005, {"above": -0.01}, REPLICATED),
-        (-0.02, {"above": -0.01}, NOT_REPLICATED),
+        (-0.005, {"above": -0.01}, HOLDS),
+        (-0.02, {"above": -0.01}, FAILS),
         (-0.01, {"above": -0.01}, INCONCLUSIVE),
         # within a point
-        (0.0, {"above": -0.01, "below": 0.01}, REPLICATED),
-        (0.02, {"above": -0.01, "below": 0.01}, NOT_REPLICATED),
-        (-0.02, {"above": -0.01, "below": 0.01}, NOT_REPLICATED),
+        (0.0, {"above": -0.01, "below": 0.01}, HOLDS),
+        (0.02, {"above": -0.01, "below": 0.01}, FAILS),
+        (-0.02, {"above": -0.01, "below": 0.01}, FAILS),
         (0.01, {"above": -0.01, "below": 0.01}, INCONCLUSIVE),
     ],
 )
@@ -100,7 +108,7 @@ def test_the_verdict_is_the_one_that_is_true_of_the_curves(by, test, verdict):
     assert verdicts(curves, statement(**test)).loc["C1.1", "verdict"] == verdict
 
 
-@pytest.mark.parametrize(("loss", "verdict"), [(0.004, REPLICATED), (0.02, NOT_REPLICATED)])
+@pytest.mark.parametrize(("loss", "verdict"), [(0.004, HOLDS), (0.02, FAILS)])
 def test_the_unpruned_network_of_the_same_seed_is_what_is_retained(loss, verdict):
     test = statement(other=None, over=(0.4, 0.4), above=-0.01)
     row = verdicts({"minimum": shifted(-loss)}, test).loc["C1.1"]
@@ -111,7 +119,7 @@ def test_the_unpruned_network_of_the_same_seed_is_what_is_retained(loss, verdict
 def test_pairing_by_seed_sees_what_the_spread_between_seeds_would_hide():
     curves = {"minimum": shifted(0.01), "random": FLAT}
     row = verdicts(curves, statement(), shared=0.2).loc["C1.1"]
-    assert row["verdict"] == REPLICATED
+    assert row["verdict"] == HOLDS
     assert row["ci_high"] - row["ci_low"] < 0.01
 
 
@@ -145,11 +153,51 @@ def test_what_has_no_runs_was_not_run():
         assert (row["verdict"], row["seeds"]) == (NOT_RUN, 0)
 
 
-def test_curves_without_any_spread_are_compared_as_they_are():
+def test_no_spread_between_the_seeds_is_no_certainty():
     curves = {"minimum": shifted(0.1), "random": FLAT}
-    assert verdicts(curves, statement(), noise=0, shared=0).loc["C1.1", "verdict"] == REPLICATED
-    same = verdicts(curves, statement(above=0.2), noise=0, shared=0).loc["C1.1"]
-    assert same["verdict"] == NOT_REPLICATED
+    row = verdicts(curves, statement(), noise=0, shared=0).loc["C1.1"]
+    assert (row["verdict"], row["reason"]) == (INCONCLUSIVE, "no spread between the seeds")
+    assert row["effect"] == pytest.approx(0.1)
+    assert pd.isna(row["ci_low"])
+
+
+CHANCE = [0.1] * 6
+
+
+@pytest.mark.parametrize(
+    ("curves", "test", "verdict", "reason"),
+    [
+        # nothing was learnt: as good as, better, retained - all of it at chance
+        ({"minimum": CHANCE, "random": CHANCE}, {"above": -0.01}, INCONCLUSIVE, "unpruned"),
+        ({"minimum": [0.1] + [0.15] * 5, "random": CHANCE}, {}, INCONCLUSIVE, "unpruned"),
+        ({"minimum": CHANCE}, {"other": None, "above": -0.01}, INCONCLUSIVE, "unpruned"),
+        # learnt, and fallen to chance both: as good as what is worth nothing
+        (
+            {"minimum": [0.9] + [0.1] * 5, "random": [0.9] + [0.1] * 5},
+            {"above": -0.01},
+            INCONCLUSIVE,
+            "what is compared",
+        ),
+        ({"minimum": [0.9] + [0.12] * 5, "random": [0.9] + [0.1] * 5}, {}, INCONCLUSIVE, "what is"),
+        # one of them has not: there is something to see
+        ({"minimum": FLAT, "random": [0.9] + [0.1] * 5}, {}, HOLDS, ""),
+        ({"minimum": [0.9] + [0.1] * 5, "random": FLAT}, {}, FAILS, ""),
+        ({"minimum": [0.9] + [0.1] * 5}, {"other": None, "above": -0.01}, FAILS, ""),
+    ],
+)
+@pytest.mark.parametrize("seeds", [3, 15])
+def test_networks_at_chance_decide_nothing(curves, test, verdict, reason, seeds):
+    row = verdicts(curves, statement(**test), seeds=seeds, noise=0.001, shared=0).loc["C1.1"]
+    assert row["verdict"] == verdict
+    assert reason in row["reason"]
+
+
+def test_chance_is_that_of_the_data_set():
+    """Half of two classes is guessing, half of a hundred is not."""
+    runs = runs_of({"minimum": [0.5] * 6, "random": [0.5] + [0.45] * 5})
+    for classes, verdict in ((2, INCONCLUSIVE), (100, HOLDS)):
+        drawn = {"fig03": drawn_from(["minimum", "random"], classes=classes)}
+        assert judge([statement()], runs, drawn, NO_PAPER)["verdict"].item() == verdict
 
 
 @pytest.mark.slow
@@ -160,11 +208,29 @@ def test_many_statements_are_corrected_together():
     tests = [
         statement(id=f"C1.{n}", method=f"m{n}", other="m0", over=(0.1, 0.8)) for n in range(1, 41)
     ]
-    drawn = {"fig03": Drawn("X", {name: name for name in curves}, "")}
+    drawn = {"fig03": drawn_from(curves)}
     table = judge(tests, runs, drawn, NO_PAPER)
-    alone = [assessed(e, 0.0, None).p_holds for e in effects_by_hand(runs, tests)]
+    alone = [Question(Estimate.of(e), 0.0, None).p_values[0] for e in effects_by_hand(runs, tests)]
     assert (table["p_holds"] >= np.round(alone, 6) - 1e-9).all(), "a correction only raises p"
-    assert (table["verdict"] == REPLICATED).sum() <= 2
+    assert (table["verdict"] == HOLDS).sum() <= 2
+
+
+def test_both_directions_of_a_question_are_one_family():
+    """Benjamini & Hochberg over four p-values: p, 1 - p of two statements, worked by hand."""
+    curves = {"minimum": shifted(0.002), "random": FLAT, "oracle": shifted(-0.002)}
+    tests = [statement(), statement(id="C1.2", method="oracle")]
+    table = judge(tests, runs_of(curves), {"fig03": drawn_from(curves)}, NO_PAPER)
+    alone = [
+        Question(Estimate.of(e), 0.0, None).p_values
+        for e in effects_by_hand(runs_of(curves), tests)
+    ]
+    (first, second), (third, fourth) = alone
+    assert second > first
+    assert third > fourth
+    low, high = sorted([first, fourth])
+    assert sorted([table["p_holds"][0], table["p_fails"][1]]) == pytest.approx(
+        [min(4 * low, 2 * high), 2 * high], abs=1e-6
+    )
 
 
 def effects_by_hand(runs, tests):
@@ -205,7 +271,7 @@ def test_an_average_lies_between_the_lowest_and_the_highest_point(accuracies, lo
 def test_a_range_that_a_curve_does_not_reach_is_not_judged_elsewhere():
     runs = runs_of({"minimum": shifted(0.1), "random": FLAT})
     runs = runs[runs["fraction_remaining"] > 0.5]
-    drawn = {"fig03": Drawn("X", {"minimum": "minimum", "random": "random"}, "")}
+    drawn = {"fig03": drawn_from(["minimum", "random"])}
     table = judge([statement(over=(0.1, 0.3))], runs, drawn, NO_PAPER)
     assert (table["verdict"].iloc[0], table["seeds"].iloc[0]) == (NOT_RUN, 0)
 
@@ -215,8 +281,8 @@ def test_what_cannot_be_decided_does_not_change_what_can():
     runs = runs_of(curves)
     others = runs.assign(experiment="Y")
     drawn = {
-        "fig03": Drawn("X", {name: name for name in curves}, ""),
-        "fig04": Drawn("Y", {name: name for name in curves}, "3 epochs"),
+        "fig03": drawn_from(curves),
+        "fig04": drawn_from(curves, "3 epochs", experiment="Y"),
     }
     reduced = [
         statement(id=f"C2.{n}", claim="C2", figure="fig04", method="oracle") for n in range(1, 20)
@@ -232,7 +298,7 @@ def test_curves_that_end_at_different_fractions_are_compared_where_both_are():
     long = runs_of({"minimum": [0.9, 0.9, 0.9, 0.9, 0.9, 0.1]}, noise=0, shared=0)
     short = runs_of({"random": FLAT}, noise=0, shared=0)
     runs = pd.concat([long, short[short["fraction_remaining"] > 0.15]])
-    drawn = {"fig03": Drawn("X", {"minimum": "minimum", "random": "random"}, "")}
+    drawn = {"fig03": drawn_from(["minimum", "random"])}
     table = judge([statement()], runs, drawn, NO_PAPER)
     assert table["effect"].iloc[0] == pytest.approx(0)
 
@@ -242,7 +308,7 @@ def test_curves_that_end_at_different_fractions_are_compared_where_both_are():
 
 def paper(**curves):
     rows = [
-        ["fig03", method, fraction, accuracy, ci95, 0.001]
+        ["fig03", method, fraction, accuracy, ci95, 0.001, 15]
         for method, (accuracies, ci95) in curves.items()
         for fraction, accuracy in zip(FRACTIONS, accuracies, strict=True)
     ]
@@ -251,24 +317,106 @@ def paper(**curves):
 
 def test_a_statement_is_borne_out_if_the_whole_interval_is_on_its_side():
     curves = paper(minimum=(shifted(0.02), 0.003), random=(FLAT, 0.004))
-    effect, low, high = paper_effect(statement(), curves)
-    assert effect == pytest.approx(0.02)
-    assert high - effect == effect - low == pytest.approx(0.005 + 0.002)  # 3-4-5, and the reading
-    assert paper_verdict(statement(), (effect, low, high)) == BORNE_OUT
-    assert paper_verdict(statement(above=0.03), (effect, low, high)) == NOT_BORNE_OUT
-    assert paper_verdict(statement(above=0.015), (effect, low, high)) == UNDECIDED
-    assert paper_verdict(statement(above=-0.03, below=0.03), (effect, low, high)) == BORNE_OUT
+    effect = paper_effect(statement(), curves)
+    assert effect.value == pytest.approx(0.02)
+    # 3-4-5, from 1.96 standard errors of the population's formula to Student's t of 15 runs
+    half = 0.005 * 2.1448 / 1.96 * math.sqrt(15 / 14) + 0.002
+    assert effect.interval == pytest.approx((0.02 - half, 0.02 + half), abs=1e-6)
+    assert paper_verdict(statement(), effect) == BORNE_OUT
+    assert paper_verdict(statement(above=0.03), effect) == NOT_BORNE_OUT
+    assert paper_verdict(statement(above=0.015), effect) == UNDECIDED
+    assert paper_verdict(statement(above=-0.03, below=0.03), effect) == BORNE_OUT
     assert paper_effect(statement(method="oracle"), curves) is None
     assert paper_verdict(statement(), None) == UNDECIDED
 
 
-def test_a_bar_that_cannot_be_read_is_that_of_its_neighbours():
-    curves = paper(minimum=(FLAT, 0.01), random=(FLAT, 0.0))
-    curves.loc[(curves["method"] == "minimum") & (curves["fraction_remaining"] < 0.7), "ci95"] = (
-        None
+# --- our effect and the paper's ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ours", "bar", "agreement"),
+    [
+        (0.02, 0.001, AGREES),
+        (0.023, 0.001, AGREES),  # half a point is not a point
+        (0.05, 0.001, DIFFERS),
+        (-0.02, 0.001, DIFFERS),
+        (0.03, 0.001, INCONCLUSIVE),  # just the margin
+        (0.02, 0.05, INCONCLUSIVE),  # the paper's own bars are too wide to agree with
+    ],
+)
+def test_an_effect_agrees_if_it_is_within_a_point_of_the_papers(ours, bar, agreement):
+    curves = {"minimum": shifted(ours), "random": FLAT}
+    theirs = paper(minimum=(shifted(0.02), bar), random=(FLAT, bar))
+    row = verdicts(curves, statement(), of_paper=theirs, noise=0.001).loc["C1.1"]
+    assert row["agreement"] == agreement
+    assert row["difference"] == pytest.approx(ours - 0.02, abs=0.001)
+    assert row["difference_low"] < row["difference"] < row["difference_high"]
+
+
+def test_that_the_sentence_holds_and_that_the_figure_agrees_are_two_questions():
+    """Our effect is the figure's, to 0.1 points, and neither is what the sentence says."""
+    curves = {"minimum": shifted(-0.02), "random": FLAT}
+    theirs = paper(minimum=(shifted(-0.02), 0.001), random=(FLAT, 0.001))
+    row = verdicts(curves, statement(), of_paper=theirs).loc["C1.1"]
+    answers = (row["verdict"], row["agreement"], row["paper_verdict"])
+    assert answers == (FAILS, AGREES, NOT_BORNE_OUT)
+
+
+def test_reduced_runs_agree_with_nothing():
+    curves = {"minimum": shifted(0.02), "random": FLAT}
+    theirs = paper(minimum=(shifted(0.02), 0.001), random=(FLAT, 0.001))
+    row = verdicts(curves, statement(), of_paper=theirs, reductions="3 epochs").loc["C1.1"]
+    assert row["agreement"] == INCONCLUSIVE
+    assert pd.isna(row["p_agrees"])
+
+
+def test_the_difference_of_two_means_by_welch_as_scipy_has_it():
+    random = np.random.default_rng(1)
+    ours, theirs = random.normal(1, 1, 5), random.normal(0, 3, 15)
+    difference = Estimate.of(ours).minus(Estimate.of(theirs))
+    expected = stats.ttest_ind(ours, theirs, equal_var=False)
+    assert difference.freedom == pytest.approx(expected.df)
+    assert difference.interval == pytest.approx(tuple(expected.confidence_interval(0.95)))
+    assert difference.p(0, "greater") == pytest.approx(
+        stats.ttest_ind(ours, theirs, equal_var=False, alternative="greater").pvalue
     )
-    _, low, high = paper_effect(statement(), curves)
-    assert (high - low) / 2 == pytest.approx(0.01 + 0.002)
+
+
+# --- the same questions put otherwise ----------------------------------------------------------
+
+
+def test_other_margins_and_a_shorter_range_are_judged_beside():
+    """A loss of 1.5 points: too much for half a point and one, not for two."""
+    row = verdicts(
+        {"minimum": shifted(-0.015)}, statement(other=None, over=(0.4, 0.4), above=-0.01)
+    ).loc["C1.1"]
+    assert (row["verdict_half"], row["verdict"], row["verdict_double"]) == (FAILS, FAILS, HOLDS)
+    assert row["verdict_fifth"] == ""
+    # ahead at the end alone
+    curves = {"minimum": [0.9] * 5 + [0.95], "random": [0.9] * 5 + [0.1]}
+    row = verdicts(curves, statement()).loc["C1.1"]
+    assert (row["verdict"], row["verdict_fifth"]) == (HOLDS, INCONCLUSIVE)
+    assert row["effect"] > 0.1 > 0.01 > abs(row["effect_fifth"])
+    assert row["verdict_half"] == row["verdict_double"] == "", "no margin, nothing to vary"
+
+
+def test_answers_are_counted_by_claim_and_none_is_lost():
+    curves = {"minimum": shifted(0.02), "random": FLAT, "oracle": shifted(-0.02)}
+    tests = [
+        statement(),
+        statement(id="C1.2", method="oracle"),
+        statement(id="C1.3", method="oracle", other=None, above=-0.02),
+        statement(id="C1.4", figure="fig04"),
+        statement(id="C1.5", figure="fig99"),
+    ]
+    runs = runs_of(curves)
+    drawn = {"fig03": drawn_from(curves), "fig04": drawn_from(curves, "3 epochs")}
+    (counted,) = by_claim(judge(tests, runs, drawn, NO_PAPER))
+    assert (counted["verdict"], counted["undecidable"], counted["not_run"]) == ((1, 1, 1), 1, 1)
+    assert counted["agreement"] == (0, 0, 3)
+    assert counted["paper_verdict"] == (0, 0, 5)
+    assert in_answers(counted["verdict"]) == "1 yes, 1 no, 1 open"
+    assert in_answers((0, 0, 0)) == "-"
 
 
 # --- claims.yaml -------------------------------------------------------------------------------
@@ -276,7 +424,7 @@ def test_a_bar_that_cannot_be_read_is_that_of_its_neighbours():
 
 def test_every_claim_of_the_paper_has_statements_about_configured_figures():
     config = load_config(ROOT / "config.yaml")
-    curves = pd.read_csv(ROOT / "workflow/reference/paper_curves.csv")
+    curves = paper_curves()
     statements = load()
     assert list(dict.fromkeys(s.claim for s in statements)) == [f"C{n}" for n in range(1, 11)]
     assert list(titles()) == [f"C{n}" for n in range(1, 11)]

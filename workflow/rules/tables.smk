@@ -177,8 +177,9 @@ rule tabulate_removable:
     threads: 1
     params:
         methods=lambda w: methods_of(plan.at(w.scale).experiments),
+        classes=lambda w: classes_of(w.scale),
     message:
         "Tabulate how much can go (scale {wildcards.scale})"
     shell:
         "python {input.script:q} --runs {input.runs:q} --methods {params.methods:q}"
-        " --output {output:q} --sizes {input.sizes:q} 2> {log:q}"
+        " --classes {params.classes:q} --output {output:q} --sizes {input.sizes:q} 2> {log:q}"

@@ -20,12 +20,18 @@ def main() -> None:
     parser.add_argument(
         "--methods", type=json.loads, required=True, help="JSON: each experiment's methods"
     )
+    parser.add_argument(
+        "--classes",
+        type=json.loads,
+        required=True,
+        help="JSON: those of each experiment",
+    )
     parser.add_argument("--output", required=True)
     args = parser.parse_args()
     runs = read_runs([args.runs], args.methods)
     sizes = pd.concat([read_table(path, SIZES) for path in args.sizes], ignore_index=True)
     tables = [
-        tabulate(runs[runs["experiment"] == name], sizes, methods)
+        tabulate(runs[runs["experiment"] == name], sizes, methods, args.classes[name])
         for name, methods in args.methods.items()
     ]
     write_table(args.output, pd.concat(tables, ignore_index=True))

@@ -5,7 +5,7 @@ import argparse
 from dropnet.config.check import load
 from dropnet.config.plan import Plan
 from dropnet.errors import exit_on_user_error
-from dropnet.publish.derived import check_derived, derive
+from dropnet.publish.derived import check_derived, derive, draw
 from dropnet.publish.pages import check, update
 
 
@@ -13,11 +13,15 @@ def main() -> None:
     """Update, or check and change nothing."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="exit with 1 if they disagree")
+    parser.add_argument("--draw", action="store_true", help="draw every published figure anew, too")
     parser.add_argument("--readme", default="README.md")
     parser.add_argument("--published", default="published")
     parser.add_argument("--config", default="config.yaml")
     args = parser.parse_args()
-    (check_derived if args.check else derive)(args.published, Plan(load(args.config)))
+    plan = Plan(load(args.config))
+    if args.draw:
+        draw(args.published, plan)
+    (check_derived if args.check else derive)(args.published, plan)
     (check if args.check else update)(args.readme, args.published)
 
 

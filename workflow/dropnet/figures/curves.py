@@ -31,6 +31,7 @@ from dropnet.figures.style import (
     styles,
 )
 from dropnet.paper.comparison import differences
+from dropnet.tables.chance import near_chance
 from dropnet.tables.columns import QUANTITIES
 
 PANEL_HEIGHT, DIFFERENCE_HEIGHT = 2.45, 1.5  # inches
@@ -70,6 +71,8 @@ class Face:
         note: what is said of that, e.g. "Not evidence".
         shows: the quantity, a key of `dropnet.tables.columns.QUANTITIES`.
         unit: what is dropped, "nodes" or "filters".
+        classes: that the networks tell apart.
+        better: a published picture of the same figure, for whom this one shows nothing; "" for none.
     """
 
     title: str
@@ -78,6 +81,8 @@ class Face:
     note: str
     shows: str
     unit: str = "nodes"
+    classes: int = 10
+    better: str = ""
 
     @classmethod
     def from_json(cls, text: str) -> "Face":
@@ -160,7 +165,8 @@ def header(curve: pd.DataFrame, face: Face, paper: pd.DataFrame | None = None) -
     fewest, most = int(curve["runs"].min()), int(curve["runs"].max())
     runs = f"{most} runs" if fewest == most else f"{fewest} to {most} runs"
     note = f"{curve['dataset'].iloc[0]}. "
-    note += f"Mean of {runs}; bars: 95% interval." if most > 1 else "A single run, no interval."
+    bars = f"Mean of {runs}; bars: 1.96 standard errors."
+    note += bars if most > 1 else "A single run, no bars."
     note += _diverged(curve, face.quantity)
     if (curve["fraction_remaining"] == 0).any():
         note += f" Networks without {face.unit} are not drawn."
@@ -168,8 +174,21 @@ def header(curve: pd.DataFrame, face: Face, paper: pd.DataFrame | None = None) -
         note += f" Wide pale lines: the paper's {_spelt_out(paper['figure'].iloc[0])}."
     if face.reductions:
         scale = f"Scale {face.scale}: {face.reductions}. {face.note}."
+        scale += _near_chance(curve, face)
         return page.Header(face.title, note, scale, warns=True)
     return page.Header(face.title, note, f"Scale {face.scale}: the paper's protocol.")
+
+
+def _near_chance(curve: pd.DataFrame, face: Face) -> str:
+    """Say that the unpruned networks have learnt next to nothing; "" if they have."""
+    unpruned = curve[curve["fraction_remaining"] == 1]
+    if face.quantity != "accuracy" or unpruned.empty:
+        return ""
+    accuracy = float(unpruned["accuracy"].mean())
+    if not near_chance(accuracy, face.classes):
+        return ""
+    words = f" Near chance (unpruned {accuracy:.2f}, guessing gives {1 / face.classes:.2g}):"
+    return f"{words} nothing can be seen here{f'; see {face.better}' if face.better else ''}."
 
 
 def _diverged(curve: pd.DataFrame, quantity: str) -> str:

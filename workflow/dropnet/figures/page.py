@@ -69,6 +69,13 @@ def new_page(header: Header) -> tuple[Figure, FigureBase]:
     return figure, body
 
 
+def empty(body: FigureBase) -> Axes:
+    """Return a panel that shows nothing; the header says why."""
+    axes = body.subplots()
+    axes.set_axis_off()
+    return axes
+
+
 def add_legend(figure: Figure, handles: Mapping[str, Artist]) -> None:
     """Put a legend at the bottom, in as few rows as fit the width, of even length.
 

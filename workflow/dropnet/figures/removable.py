@@ -24,8 +24,8 @@ ARROW_TO = (12, 0)  # points from the end of the range
 def plot(table: pd.DataFrame, margin: float, note: str) -> Figure:
     """Draw how much of each network can go at one loss of accuracy, for every method.
 
-    Between the cycles of a single run nothing was trained, and no interval says how far the loss
-    there can be trusted: its dot is the last network before the loss.
+    Methods without a share (see `dropnet.tables.removable.tabulate`) are left out; the header says
+    whose they are, and the page is empty if all are.
 
     Args:
         table: as `dropnet.tables.removable.tabulate` makes it, of several experiments.
@@ -37,13 +37,15 @@ def plot(table: pd.DataFrame, margin: float, note: str) -> Figure:
     rows = table[table["margin"] == margin]
     if rows.empty:
         raise UserError(f"how much can go: the table has no rows with a margin of {margin}")
-    single = rows["seeds"] == 1
-    rows = rows.assign(share=rows["removable"].where(~single, rows["removed"]))
-    columns = [_placed(column) for column in _columns(rows)]
-    most = max(column["row"].max() for column in columns) + 1
-    looks = styles(list(dict.fromkeys(rows["method"])))
+    shown = rows[rows["removable"].notna()]
     with context():
         figure, body = page.new_page(header(rows, margin, note))
+        if shown.empty:
+            page.fit(figure, [page.empty(body)], ROW_HEIGHT)
+            return figure
+        columns = [_placed(column) for column in _columns(shown)]
+        most = max(column["row"].max() for column in columns) + 1
+        looks = styles(list(dict.fromkeys(shown["method"])))
         parts = body.subfigures(1, len(columns), squeeze=False)[0]
         for part, column in zip(parts, columns, strict=True):
             axes = part.subplots()
@@ -54,17 +56,20 @@ def plot(table: pd.DataFrame, margin: float, note: str) -> Figure:
 
 
 def header(rows: pd.DataFrame, margin: float, note: str) -> page.Header:
-    """Say what dots, bars and arrows are."""
+    """Say what dots, bars and arrows are, and what is left out."""
     points = f"{margin * 100:g} point{'s' if margin != 0.01 else ''}"
-    single = rows["seeds"] == 1
-    says = "Share removed before the mean accuracy falls below that; bars: 95% interval."
-    if single.all():
-        says = "Share removed in the last network before the accuracy falls below that."
-        says += " Single runs, no interval."
-    elif single.any():
-        says += " Single runs: the share removed in the last network before, no interval."
-    if not rows["crossed"].all():
+    shown = rows[rows["removable"].notna()]
+    says = "Largest share removed, of those trained, before the mean accuracy falls below that;"
+    says += " bars: 95% interval."
+    if not shown["crossed"].all():
         says += " Arrows: it never does, at least so much can go."
+    missing = rows[rows["removable"].isna()]
+    for why, left_out in (
+        ("near chance", missing[missing["at_chance"]]),
+        ("single runs", missing[~missing["at_chance"]]),
+    ):
+        if not left_out.empty:
+            says += f" Not shown, {why}: {', '.join(dict.fromkeys(left_out['experiment']))}."
     title = f"How much can go within {points} of the unpruned accuracy"
     return page.Header(title, says, note, warns=True)
 
@@ -88,7 +93,7 @@ def _placed(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _draw(axes: Axes, rows: pd.DataFrame, looks: Mapping[str, Style]) -> None:
     """Draw dots and ranges, and arrows where the loss was never reached."""
-    values = rows.melt(["row", "method"], ["share", "ci_low", "ci_high"], value_name="value")
+    values = rows.melt(["row", "method"], ["removable", "ci_low", "ci_high"], value_name="value")
     for chosen, properties in by_marker(looks):
         seaborn.pointplot(
             values[values["method"].isin(chosen)],
@@ -109,7 +114,7 @@ def _draw(axes: Axes, rows: pd.DataFrame, looks: Mapping[str, Style]) -> None:
             **properties,
         )
     beyond = rows[~rows["crossed"]]
-    ends = beyond[["share", "ci_high"]].max(axis=1)
+    ends = beyond["removable"]
     for method, row, end in zip(beyond["method"], beyond["row"], ends, strict=True):
         arrow = ARROW | {"color": looks[method].colour}
         axes.annotate("", (end, row), ARROW_TO, textcoords="offset points", arrowprops=arrow)
@@ -123,17 +128,13 @@ def _set_axes(axes: Axes, rows: pd.DataFrame, most: int) -> None:
     from_the_left = blended_transform_factory(part.transSubfigure, axes.transData)
     for experiment, of_experiment in rows.groupby("experiment", sort=False):
         above = of_experiment["row"].iloc[0] - 1
-        words = str(experiment) + _runs(of_experiment["seeds"].iloc[0])
+        words = f"{experiment}: {of_experiment['seeds'].iloc[0]} runs"
         axes.text(0.01, above, words, transform=from_the_left, **EXPERIMENT)
         axes.axhline(above - 0.5, color="#BBBBBB", linewidth=0.6, zorder=4)
     axes.spines["left"].set_visible(False)  # names of experiments reach over it
     axes.set_ylim(most - 0.5, -0.5)
     axes.set_xlim(-0.02, 1.02)
     axes.set(xlabel="Share of nodes or filters removed", ylabel="")
-
-
-def _runs(seeds: int) -> str:
-    return ": a single run" if seeds == 1 else f": {seeds} runs"
 
 
 def _dot(values: pd.Series) -> float:

@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,26 @@ class Statement:
     sentence: str
     page: int
     section: str
+
+    @property
+    def curves(self) -> list[str]:
+        """The names of the curves that it compares."""
+        return [self.method] if self.other is None else [self.method, self.other]
+
+    @property
+    def orders(self) -> bool:
+        """Whether it says that one method is better than another, and not merely as good."""
+        return self.other is not None and self.below is None and (self.above or 0.0) >= 0
+
+    def with_margin(self, factor: float) -> "Statement | None":
+        """Return the statement with margins so many times as large; None if it has no margin."""
+        above, below = (None if m is None else factor * m for m in (self.above, self.below))
+        return replace(self, above=above, below=below) if above or below else None
+
+    def down_to(self, lowest: float) -> "Statement | None":
+        """Return the statement for the part of its range from `lowest` up; None if that is all."""
+        low, high = self.over
+        return replace(self, over=(lowest, high)) if low < lowest < high else None
 
     @property
     def words(self) -> str:
@@ -112,8 +132,7 @@ def _check_names(path: str | Path, statement: Statement) -> None:
             f"{nearest(statement.figure, curves)}; allowed: {', '.join(curves)}"
         )
     of_figure = curves[statement.figure]
-    names = [statement.method] + ([statement.other] if statement.other else [])
-    for name in names:
+    for name in statement.curves:
         if name not in of_figure:
             raise UserError(
                 f"{where}: {name!r} is not a curve of {statement.figure}"
@@ -121,7 +140,7 @@ def _check_names(path: str | Path, statement: Statement) -> None:
             )
     if statement.method == statement.other:
         raise UserError(f"{where}: compares {statement.method!r} with itself; allowed: another one")
-    lowest = max(of_figure[name] for name in names)
+    lowest = max(of_figure[name] for name in statement.curves)
     if statement.over[1] < lowest:
         raise UserError(
             f"{where}: {statement.over[1]:g} remaining is beyond the end of a curve; allowed: from"

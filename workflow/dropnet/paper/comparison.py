@@ -54,7 +54,7 @@ def differences(curve: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         curve: ours, of one figure that shows an accuracy.
-        paper: the paper's, of the same figure.
+        paper: the paper's, of the same figure, as `paper.curves.paper_curves` reads them.
 
     Returns:
         One row a point: method, fraction_remaining, difference, and half its 95% interval. Both
@@ -62,7 +62,7 @@ def differences(curve: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
         has no interval, and neither has its difference (nan).
     """
     joined = _placed(curve).merge(_placed(paper), on=["method", "place"], suffixes=("", "_paper"))
-    both = joined["ci95"] ** 2 + joined["ci95_paper"].fillna(0) ** 2  # Figure 9 has none
+    both = joined["ci95"] ** 2 + joined["ci95_paper"] ** 2
     return pd.DataFrame(
         {
             "method": joined["method"],

@@ -14,7 +14,9 @@ PAPER_SHA256 = "e8fece48c89b790818a06a2ce59c3588db8622c81eea2a8efbbced4ab59b3cdd
 
 
 def paper_curves(path: str | Path = PAPER_CURVES) -> "pd.DataFrame":
-    """Read the paper's curves.
+    """Read the paper's curves, of each method and figure from left to right.
+
+    A bar (`ci95`) that hides behind its marker is that of its neighbours on the curve.
 
     Raises:
         UserError: if the file is not the one that came with this project.
@@ -22,7 +24,10 @@ def paper_curves(path: str | Path = PAPER_CURVES) -> "pd.DataFrame":
     import pandas as pd
 
     check_paper_curves(path)
-    return pd.read_csv(path)
+    curves = pd.read_csv(path)
+    bars = curves.groupby(["figure", "method"])["ci95"]
+    filled = bars.transform(lambda bar: bar.interpolate(limit_direction="both"))
+    return curves.assign(ci95=filled)
 
 
 def check_paper_curves(path: str | Path = PAPER_CURVES) -> None:

@@ -1,35 +1,43 @@
-"""Verdicts: does a statement of the paper hold in our runs, and in the paper's own figures?
+"""Verdicts: two questions of each statement of the paper, put to our runs, and one to its figure.
 
-Our runs are judged seed by seed: the effect of a statement (`claims.Statement`) is computed for
-each seed, from curves that share their initial weights, and tested by Student's t. Whether the
-statement holds and whether its contrary holds are two one-sided tests; "as good as" and "within"
-are tests of non-inferiority and equivalence with the margin stated, so that no verdict follows from
-a test that merely missed significance. The p-values of all statements are corrected together for
-the rate of false discoveries (Benjamini & Hochberg). Of the paper's curves only means and intervals
-are known; they bear out a statement if the whole interval of its effect is on the right side.
-Corrected are the p-values that statements hold, and those that they do not, each as one family.
+* Does the paper's sentence hold in our runs? The effect of the statement (`effects.effects_of`) is
+  computed for each seed, from curves that share their initial weights, and tested by Student's t.
+* Does our effect agree with the one in the paper's own figure? It does if they differ by less than
+  `AGREEMENT`, in whichever direction (equivalence).
+* Does the sentence hold in the paper's own figure? Of its curves only means and bars are known; it
+  is borne out if the whole interval of its effect is on the right side.
+
+That something holds and that its contrary holds are two one-sided tests, so that no verdict follows
+from a test that merely missed significance. The tests of one question, of all statements and of
+both directions, are corrected together for the rate of false discoveries (Benjamini & Hochberg).
+
+How much a verdict owes to a choice of ours is told by the same question put otherwise: with margins
+half and twice as large, and over the part of a range in which at least a fifth of the network
+remains. Each of these is corrected by itself and counts nowhere.
 """
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
 import pandas as pd
 from scipy import stats
 
 from dropnet.files.csv_rows import COUNT, NUMBER, TEXT, WORDS, Reader
 from dropnet.files.csv_tables import rounded
 from dropnet.paper.claims import Statement, titles
+from dropnet.paper.effects import LEVEL, Effects, Estimate, Side, effects_of, paper_effect
+from dropnet.tables.chance import near_chance
 
-REPLICATED, NOT_REPLICATED = "replicated", "not replicated"
+HOLDS, FAILS = "holds", "does not hold"
+AGREES, DIFFERS = "agrees", "differs"
 INCONCLUSIVE, NOT_RUN = "inconclusive", "not run"
-VERDICTS = (REPLICATED, NOT_REPLICATED, INCONCLUSIVE, NOT_RUN)
 BORNE_OUT, NOT_BORNE_OUT, UNDECIDED = "borne out", "not borne out", "undecided"
-Side = Literal["greater", "less"]  # than a bound
 
-LEVEL = 0.05  # of all tests, and of the intervals
+AGREEMENT = 0.01  # of accuracy: what our effect and the paper's may be apart
+HALF, DOUBLE = 0.5, 2.0  # other margins
+A_FIFTH = 0.2  # remaining: where other ranges end
 FEWEST_SEEDS = 3
 
 READERS: dict[str, Reader] = {  # the columns of claims.csv
@@ -51,10 +59,22 @@ READERS: dict[str, Reader] = {  # the columns of claims.csv
     "p_fails": NUMBER,
     "verdict": TEXT,
     "reason": WORDS,
+    "verdict_half": WORDS,
+    "verdict_double": WORDS,
+    "effect_fifth": NUMBER,
+    "verdict_fifth": WORDS,
     "paper_effect": NUMBER,
     "paper_low": NUMBER,
     "paper_high": NUMBER,
     "paper_verdict": TEXT,
+    "difference": NUMBER,
+    "difference_low": NUMBER,
+    "difference_high": NUMBER,
+    "p_agrees": NUMBER,
+    "p_differs": NUMBER,
+    "agreement": TEXT,
+    "agreement_half": WORDS,
+    "agreement_double": WORDS,
 }
 COLUMNS = tuple(READERS)
 
@@ -68,177 +88,115 @@ class Drawn:
         methods: the names of the curves, and those of the runs.
         reductions: how the runs differ from the paper's protocol but for the number of seeds, in
             words, or "".
+        classes: of the data set.
     """
 
     experiment: str
     methods: Mapping[str, str]
     reductions: str
+    classes: int
 
 
 @dataclass(frozen=True)
-class Effect:
-    """An effect, its 95% interval, and the p-values that it is, and is not, within its bounds."""
+class Question:
+    """Whether an estimate is above one bound and below another; either may be None."""
 
-    value: float
-    low: float
-    high: float
-    p_holds: float
-    p_fails: float
+    estimate: Estimate
+    above: float | None
+    below: float | None
 
-
-def average(
-    fractions: Iterable[float], accuracies: Iterable[float], low: float, high: float
-) -> float:
-    """Return the mean of a curve over a range of the fraction remaining.
-
-    The curve is linear between its points on the logarithmic axis on which it is drawn. The range
-    is cut where the curve ends; a range of one point gives the curve's value there.
-
-    Args:
-        fractions: of the points, in any order; a point at 0 has no place on the axis.
-        accuracies: of the points.
-        low: end of the range.
-        high: its other end.
-    """
-    points = sorted((math.log(f), a) for f, a in zip(fractions, accuracies, strict=True) if f > 0)
-    x, y = np.array(points).T
-    left, right = (min(max(math.log(end), x[0]), x[-1]) for end in (low, high))
-    if left == right:
-        return float(np.interp(left, x, y))
-    inner = x[(x > left) & (x < right)]
-    grid = np.array([left, *inner, right])
-    return float(np.trapezoid(np.interp(grid, x, y), grid) / (right - left))
-
-
-def common_range(
-    over: tuple[float, float], curves: Iterable[Iterable[float]]
-) -> tuple[float, float]:
-    """Return the part of a range that all curves reach, given their fractions remaining.
-
-    Where that is none, the first number is larger than the second.
-    """
-    lowest = max(min(f for f in fractions if f > 0) for fractions in curves)
-    return max(over[0], lowest), over[1]
-
-
-def effects_of(statement: Statement, runs: pd.DataFrame, methods: Mapping[str, str]) -> list[float]:
-    """Return the effect of a statement for each seed that all its curves have.
-
-    Args:
-        statement: to be judged.
-        runs: of the figure's experiment, as in runs.csv.
-        methods: the figure's names of curves, and those of the runs.
-    """
-    names = [methods[statement.method]]
-    names += [methods[statement.other]] if statement.other else []
-    curves: dict[str, dict[Any, tuple[list[float], list[float]]]] = {
-        name: {
-            seed: (rows["fraction_remaining"].tolist(), rows["test_accuracy"].tolist())
-            for seed, rows in runs[runs["method"] == name].groupby("seed")
-        }
-        for name in names
-    }
-    seeds = sorted(set.intersection(*(set(of_method) for of_method in curves.values())))
-    effects = []
-    for seed in seeds:
-        of_seed = [curves[name][seed] for name in names]
-        over = common_range(statement.over, [fractions for fractions, _ in of_seed])
-        if over[0] > over[1]:
-            continue
-        means = [average(*curve, *over) for curve in of_seed]
-        reference = means[1] if statement.other else average(*of_seed[0], 1, 1)
-        effects.append(means[0] - reference)
-    return effects
-
-
-def assessed(effects: Sequence[float], above: float | None, below: float | None) -> Effect:
-    """Test whether the mean of paired effects lies within bounds.
-
-    Args:
-        effects: one a seed, two or more.
-        above: lower bound, or None.
-        below: upper bound, or None.
-    """
-    sides: tuple[tuple[float | None, Side], ...] = ((above, "greater"), (below, "less"))
-    bounds = [(bound, side) for bound, side in sides if bound is not None]
-    contrary: dict[Side, Side] = {"greater": "less", "less": "greater"}
-    mean = float(np.mean(effects))
-    return Effect(
-        mean,
-        *_interval(effects),
+    @property
+    def p_values(self) -> tuple[float, float]:
+        """The p-values that it is so, and that it is not."""
+        sides: tuple[tuple[float | None, Side, Side], ...] = (
+            (self.above, "greater", "less"),
+            (self.below, "less", "greater"),
+        )
+        within, outside = [], []
+        for bound, side, contrary in sides:
+            if bound is not None:
+                within.append(self.estimate.p(bound, side))
+                outside.append(self.estimate.p(bound, contrary))
         # within both bounds: the larger p of the two tests; outside: either of them, counted twice
-        p_holds=max(_p(effects, bound, side) for bound, side in bounds),
-        p_fails=min(
-            1.0, len(bounds) * min(_p(effects, bound, contrary[side]) for bound, side in bounds)
-        ),
-    )
+        return max(within), min(1.0, len(outside) * min(outside))
 
 
-def _p(effects: Sequence[float], bound: float, side: Side) -> float:
-    """The p-value of a one-sided t-test; without any spread the comparison itself decides."""
-    if np.ptp(effects) == 0:
-        beyond = effects[0] > bound if side == "greater" else effects[0] < bound
-        return 0.0 if beyond else 1.0
-    return float(stats.ttest_1samp(effects, bound, alternative=side).pvalue)
+@dataclass(frozen=True)
+class Case:
+    """A statement, and what our runs and the paper's figure say of it.
 
-
-def _interval(effects: Sequence[float]) -> tuple[float, float]:
-    if np.ptp(effects) == 0:
-        return float(effects[0]), float(effects[0])
-    interval = stats.ttest_1samp(effects, 0).confidence_interval(1 - LEVEL)
-    return float(interval.low), float(interval.high)
-
-
-def paper_effect(statement: Statement, curves: pd.DataFrame) -> tuple[float, float, float] | None:
-    """Return the effect in the paper's own figure with its interval, or None if it is not there.
-
-    The intervals of the curves' points are averaged over the range, as if all points of a curve
-    erred together, and added in squares between the two methods; the error of reading the plot is
-    added to that. A point whose bar cannot be read has that of its neighbours.
-
-    Args:
-        statement: to be judged.
-        curves: the paper's, as in workflow/reference/paper_curves.csv.
+    Attributes:
+        statement: the statement.
+        ours: the effect in our runs; None where they have none.
+        theirs: that in the paper's figure.
+        undecidable: why nothing can follow from our runs, or "".
     """
-    of_figure = curves[(curves["figure"] == statement.figure)]
-    names = [statement.method] + ([statement.other] if statement.other else [])
-    parts = [of_figure[of_figure["method"] == name] for name in names]
-    if any(part.empty for part in parts):
-        return None
-    over = common_range(statement.over, [part["fraction_remaining"] for part in parts])
-    if over[0] > over[1]:
-        return None
-    ranges = [over] * len(parts)
-    if statement.other is None:
-        parts, ranges = [parts[0], parts[0]], [over, (1.0, 1.0)]
-    means, widths, errors = zip(
-        *(_paper_average(part, *range_) for part, range_ in zip(parts, ranges, strict=True)),
-        strict=True,
-    )
-    half = math.hypot(*widths) + sum(errors)
-    effect = means[0] - means[1]
-    return effect, effect - half, effect + half
+
+    statement: Statement
+    ours: Effects | None
+    theirs: Estimate | None
+    undecidable: str
+
+    @classmethod
+    def of(
+        cls, statement: Statement, runs: pd.DataFrame, drawn: Mapping[str, Drawn], paper: Any
+    ) -> "Case":
+        """Look a statement up in the runs of a scale, and in the paper's curves."""
+        figure = drawn.get(statement.figure)
+        theirs = paper_effect(statement, paper)
+        if figure is None:
+            return cls(statement, None, theirs, "")
+        of_experiment = runs[runs["experiment"] == figure.experiment]
+        if not {figure.methods.get(name) for name in statement.curves} <= set(
+            of_experiment["method"]
+        ):
+            return cls(statement, None, theirs, "")
+        ours = effects_of(statement, of_experiment, figure.methods)
+        if not ours.by_seed:
+            return cls(statement, None, theirs, "")
+        return cls(statement, ours, theirs, _why_not(ours, figure))
+
+    @property
+    def estimate(self) -> Estimate | None:
+        """The mean effect in our runs; None where no spread tells how sure it is."""
+        return Estimate.of(self.ours.by_seed) if self.ours and _spread(self.ours) else None
+
+    def sentence(self) -> Question | None:
+        """Ask whether the statement holds in our runs; None where that cannot be decided."""
+        if self.undecidable or self.estimate is None:
+            return None
+        return Question(self.estimate, self.statement.above, self.statement.below)
+
+    def agreement(self, margin: float) -> Question | None:
+        """Ask whether our effect is the paper's, within a margin; None as above."""
+        if self.undecidable or self.difference is None:
+            return None
+        return Question(self.difference, -margin, margin)
+
+    @property
+    def difference(self) -> Estimate | None:
+        """Our effect minus the paper's."""
+        if self.estimate is None or self.theirs is None:
+            return None
+        return self.estimate.minus(self.theirs)
 
 
-def _paper_average(part: pd.DataFrame, low: float, high: float) -> tuple[float, float, float]:
-    """The mean accuracy over a range, the mean half interval and the mean error of reading."""
-    fractions = part["fraction_remaining"]
-    bars = part["ci95"].interpolate(limit_direction="both")
-    columns = (part["accuracy"], bars.fillna(0), part["accuracy_error"])
-    accuracy, half, error = (average(fractions, column, low, high) for column in columns)
-    return accuracy, half, error
+def _spread(effects: Effects) -> bool:
+    """Whether the seeds differ, by more than the last digits of a float."""
+    return max(effects.by_seed) - min(effects.by_seed) > 1e-9
 
 
-def paper_verdict(statement: Statement, effect: tuple[float, float, float] | None) -> str:
-    """Say whether the paper's figure bears out its text."""
-    if effect is None:
-        return UNDECIDED
-    _, low, high = effect
-    above = -math.inf if statement.above is None else statement.above
-    below = math.inf if statement.below is None else statement.below
-    if above < low and high < below:
-        return BORNE_OUT
-    return NOT_BORNE_OUT if high < above or low > below else UNDECIDED
+def _why_not(ours: Effects, figure: Drawn) -> str:
+    """Why nothing can be decided from these effects, or ""."""
+    if figure.reductions:
+        return f"a reduced protocol: {figure.reductions}"
+    if len(ours.by_seed) < FEWEST_SEEDS:
+        return "too few seeds"
+    if near_chance(ours.unpruned, figure.classes):
+        return "the unpruned networks are near chance"
+    if near_chance(ours.compared, figure.classes):
+        return "what is compared is near chance"
+    return "" if _spread(ours) else "no spread between the seeds"
 
 
 def judge(
@@ -255,127 +213,197 @@ def judge(
         drawn: what each figure of the scale is drawn from, by its name.
         paper: the paper's curves.
     """
-    present = set(zip(runs["experiment"], runs["method"], strict=True))
-    rows, effects = [], {}
-    for statement in statements:
-        figure = drawn.get(statement.figure)
-        needed = [m for m in (statement.method, statement.other) if m]
-        if figure is not None and all(
-            (figure.experiment, figure.methods.get(name)) in present for name in needed
-        ):
-            of_experiment = runs[runs["experiment"] == figure.experiment]
-            effects[statement.id] = effects_of(statement, of_experiment, figure.methods)
-        theirs = paper_effect(statement, paper)
+
+    def cases(chosen: Iterable[Statement | None]) -> dict[str, Case]:
+        return {s.id: Case.of(s, runs, drawn, paper) for s in chosen if s is not None}
+
+    told = cases(statements)
+    sentences = {id_: case.sentence() for id_, case in told.items()}
+    agreements = {id_: case.agreement(AGREEMENT) for id_, case in told.items()}
+    holds, agrees = _corrected(sentences), _corrected(agreements)
+    half = cases(s.with_margin(HALF) for s in statements)
+    double = cases(s.with_margin(DOUBLE) for s in statements)
+    fifth = cases(s.down_to(A_FIFTH) for s in statements)
+    otherwise = {
+        "verdict_half": _answers({i: c.sentence() for i, c in half.items()}, HOLDS, FAILS),
+        "verdict_double": _answers({i: c.sentence() for i, c in double.items()}, HOLDS, FAILS),
+        "verdict_fifth": _answers({i: c.sentence() for i, c in fifth.items()}, HOLDS, FAILS),
+        "agreement_half": _answers(
+            {i: c.agreement(HALF * AGREEMENT) for i, c in told.items()}, AGREES, DIFFERS
+        ),
+        "agreement_double": _answers(
+            {i: c.agreement(DOUBLE * AGREEMENT) for i, c in told.items()}, AGREES, DIFFERS
+        ),
+    }
+    rows = []
+    for id_, case in told.items():
+        figure = drawn.get(case.statement.figure)
         rows.append(
             {
                 **dict.fromkeys(COLUMNS),
-                "claim": statement.claim,
-                "statement": statement.id,
-                "figure": statement.figure,
+                **_of_statement(case.statement),
                 "experiment": figure.experiment if figure else "",
-                "section": statement.section,
-                "page": statement.page,
-                "sentence": statement.sentence,
-                "words": statement.words,
-                "above": statement.above,
-                "below": statement.below,
-                "seeds": len(effects.get(statement.id, [])),
-                "verdict": NOT_RUN,
-                "reason": "",
-                **dict(
-                    zip(("paper_effect", "paper_low", "paper_high"), theirs or (), strict=False)
-                ),
-                "paper_verdict": paper_verdict(statement, theirs),
+                **_of_ours(case, holds.get(id_), sentences[id_]),
+                **_of_paper(case),
+                **_of_difference(case, agrees.get(id_)),
+                **{column: answers.get(id_, "") for column, answers in otherwise.items()},
+                "effect_fifth": _mean(fifth.get(id_)),
             }
         )
-    _decide(rows, effects, {s.id: s for s in statements}, drawn)
     return rounded(pd.DataFrame(rows, columns=COLUMNS))
 
 
-def _decide(
-    rows: list[dict[str, Any]],
-    effects: Mapping[str, Sequence[float]],
-    statements: Mapping[str, Statement],
-    drawn: Mapping[str, Drawn],
-) -> None:
-    """Fill in effects, corrected p-values and verdicts of the statements that have runs.
+def _of_statement(statement: Statement) -> dict[str, Any]:
+    columns = ("claim", "figure", "section", "page", "sentence", "words", "above", "below")
+    return {"statement": statement.id, **{name: getattr(statement, name) for name in columns}}
 
-    Only those that can be decided are corrected together; the others would make them smaller.
+
+def _of_ours(
+    case: Case, p_values: tuple[float, float] | None, question: Question | None
+) -> dict[str, Any]:
+    """Effect, interval and verdict of our runs."""
+    if case.ours is None:
+        return {"seeds": 0, "verdict": NOT_RUN, "reason": ""}
+    row: dict[str, Any] = {"seeds": len(case.ours.by_seed), "effect": _mean(case)}
+    if case.estimate is not None:
+        row |= dict(zip(("ci_low", "ci_high"), case.estimate.interval, strict=True))
+    if p_values is None or question is None:
+        return {**row, "verdict": INCONCLUSIVE, "reason": case.undecidable}
+    verdict = _answer(p_values, HOLDS, FAILS)
+    return {
+        **row,
+        **dict(zip(("p_holds", "p_fails"), p_values, strict=True)),
+        "verdict": verdict,
+        "reason": _why_open(question) if verdict == INCONCLUSIVE else "",
+    }
+
+
+def _mean(case: Case | None) -> float | None:
+    """The mean effect of our runs, whether or not anything follows from it."""
+    if case is None or case.ours is None:
+        return None
+    return math.fsum(case.ours.by_seed) / len(case.ours.by_seed)
+
+
+def _of_paper(case: Case) -> dict[str, Any]:
+    """The same of the paper's own figure."""
+    row: dict[str, Any] = {"paper_verdict": paper_verdict(case.statement, case.theirs)}
+    if case.theirs is not None:
+        low, high = case.theirs.interval
+        row |= {"paper_effect": case.theirs.value, "paper_low": low, "paper_high": high}
+    return row
+
+
+def _of_difference(case: Case, p_values: tuple[float, float] | None) -> dict[str, Any]:
+    """How far our effect is from the paper's, and whether that is little."""
+    row: dict[str, Any] = {"agreement": NOT_RUN if case.ours is None else INCONCLUSIVE}
+    if case.difference is not None:
+        low, high = case.difference.interval
+        row |= {
+            "difference": case.difference.value,
+            "difference_low": low,
+            "difference_high": high,
+        }
+    if p_values is not None:
+        row |= {"p_agrees": p_values[0], "p_differs": p_values[1]}
+        row["agreement"] = _answer(p_values, AGREES, DIFFERS)
+    return row
+
+
+def paper_verdict(statement: Statement, effect: Estimate | None) -> str:
+    """Say whether the paper's figure bears out its text."""
+    if effect is None:
+        return UNDECIDED
+    low, high = effect.interval
+    above = -math.inf if statement.above is None else statement.above
+    below = math.inf if statement.below is None else statement.below
+    if above < low and high < below:
+        return BORNE_OUT
+    return NOT_BORNE_OUT if high < above or low > below else UNDECIDED
+
+
+def _corrected(questions: Mapping[str, Question | None]) -> dict[str, tuple[float, float]]:
+    """The p-values of a family of questions, both of each, corrected for their number.
+
+    Only those that can be decided are of the family; the others would make its p-values smaller.
     """
-    results = {
-        id_: assessed(values, statements[id_].above, statements[id_].below)
-        for id_, values in effects.items()
-        if len(values) >= 2
-    }
-    undecidable = {
-        id_: _why_not(len(effects[id_]), drawn[statements[id_].figure].reductions)
-        for id_ in effects
-    }
-    decidable = [id_ for id_ in results if not undecidable[id_]]
-    holds, fails = (
-        dict(zip(decidable, _corrected([getattr(results[i], p) for i in decidable]), strict=True))
-        for p in ("p_holds", "p_fails")
-    )
-    for row in rows:
-        id_ = row["statement"]
-        if not effects.get(id_):
-            continue
-        row |= {"verdict": INCONCLUSIVE, "reason": undecidable[id_]}
-        if id_ in results:
-            result = results[id_]
-            row |= {"effect": result.value, "ci_low": result.low, "ci_high": result.high}
-        if id_ not in decidable:
-            continue
-        row |= {"p_holds": holds[id_], "p_fails": fails[id_]}
-        if holds[id_] <= LEVEL:
-            row["verdict"] = REPLICATED
-        elif fails[id_] <= LEVEL:
-            row["verdict"] = NOT_REPLICATED
-        else:
-            row["reason"] = _why_open(results[id_])
+    asked = {id_: question.p_values for id_, question in questions.items() if question is not None}
+    if not asked:
+        return {}
+    flat = [p for pair in asked.values() for p in pair]
+    corrected = [float(p) for p in stats.false_discovery_control(flat, method="bh")]
+    return dict(zip(asked, zip(corrected[::2], corrected[1::2], strict=True), strict=True))
 
 
-def _why_open(result: Effect) -> str:
+def _answer(p_values: tuple[float, float], yes: str, no: str) -> str:
+    if p_values[0] <= LEVEL:
+        return yes
+    return no if p_values[1] <= LEVEL else INCONCLUSIVE
+
+
+def _answers(questions: Mapping[str, Question | None], yes: str, no: str) -> dict[str, str]:
+    """The answers to a family of questions; none of those that cannot be decided."""
+    corrected = _corrected(questions)
+    return {id_: _answer(p_values, yes, no) for id_, p_values in corrected.items()}
+
+
+def _why_open(question: Question) -> str:
     """Why tests that could decide did not."""
-    alone = min(result.p_holds, result.p_fails) <= LEVEL
+    alone = min(question.p_values) <= LEVEL
     return "not significant after correction" if alone else "the interval is too wide"
 
 
-def _why_not(seeds: int, reductions: str) -> str:
-    """Why a statement cannot be decided, or ''."""
-    if reductions:
-        return f"a reduced protocol: {reductions}"
-    return "too few seeds" if seeds < FEWEST_SEEDS else ""
+# ------------------------------------------------------------------------------- counts of them
+
+#: What a claim's statements are counted by: a column of claims.csv -> yes, no; else it is open.
+ANSWERS = {
+    "agreement": (AGREES, DIFFERS),
+    "verdict": (HOLDS, FAILS),
+    "paper_verdict": (BORNE_OUT, NOT_BORNE_OUT),
+}
 
 
-def _corrected(p_values: Sequence[float]) -> list[float]:
-    if not p_values:
-        return []
-    return [float(p) for p in stats.false_discovery_control(p_values, method="bh")]
-
-
-def by_claim(claims: pd.DataFrame, verdicts: Sequence[str] = VERDICTS) -> list[dict[str, Any]]:
-    """For each claim what it says, and how many of its statements have each verdict.
+def by_claim(claims: pd.DataFrame) -> list[dict[str, Any]]:
+    """For each claim what it says, and how many of its statements have which answers.
 
     Args:
         claims: as `judge` makes them.
-        verdicts: all that there are, in the order of the counts.
+
+    Returns:
+        For each claim: id, says, total; for each column of `ANSWERS` how many say yes, no, and
+        neither of those that could be decided; how many are `undecidable`, although they were run,
+        and how many `not_run`.
     """
     says = titles()
-    return [
-        {
+    counted = []
+    for claim, rows in claims.groupby("claim", sort=False):
+        run = rows["verdict"] != NOT_RUN
+        decidable = rows["p_holds"].notna()
+        counts: dict[str, Any] = {
             "id": claim,
             "says": says[str(claim)],
-            "counts": {verdict: int((rows["verdict"] == verdict).sum()) for verdict in verdicts},
-            "borne_out": int((rows["paper_verdict"] == BORNE_OUT).sum()),
             "total": len(rows),
+            "undecidable": int((run & ~decidable).sum()),
+            "not_run": int((~run).sum()),
         }
-        for claim, rows in claims.groupby("claim", sort=False)
-    ]
+        for column, words in ANSWERS.items():
+            asked = rows if column == "paper_verdict" else rows[decidable]
+            yes, no = (int((asked[column] == word).sum()) for word in words)
+            counts[column] = (yes, no, len(asked) - yes - no)
+        counted.append(counts)
+    return counted
 
 
 def in_points(value: float, low: float, high: float) -> str:
     """Return an effect and its interval as text, in points of accuracy; "" if there is none."""
     if pd.isna(value):
         return ""
+    if pd.isna(low):
+        return f"{100 * value:+.1f}"
     return f"{100 * value:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
+
+
+def in_answers(counts: tuple[int, int, int]) -> str:
+    """Return counts of yes, no and open as text: "3 yes, 1 open"; "-" if nothing was asked."""
+    said = [f"{n} {word}" for n, word in zip(counts, ("yes", "no", "open"), strict=True) if n]
+    return ", ".join(said) or "-"

@@ -6,14 +6,14 @@ import pandas as pd
 
 from dropnet.config.plan import Plan
 from dropnet.errors import UserError
-from dropnet.figures import page, removable
+from dropnet.figures import curves, page, removable
 from dropnet.files.csv_tables import read_table, table_text, write_table
 from dropnet.paper import protocol
 from dropnet.paper.claims import load
 from dropnet.paper.curves import paper_curves
 from dropnet.paper.judging import Drawn, judge
 from dropnet.publish.record import RECORD, Record
-from dropnet.tables.aggregate import read_runs
+from dropnet.tables.aggregate import curve, read_runs
 from dropnet.tables.columns import SIZES
 from dropnet.tables.removable import SHOWN, tabulate
 
@@ -34,6 +34,35 @@ def derive(published: str | Path, plan: Plan) -> None:
             page.save(figure, *pictures)
 
 
+def draw(published: str | Path, plan: Plan) -> None:
+    """Draw every published figure anew from its runs, as when figures look otherwise than before."""
+    for folder in _folders(published):
+        record, runs = Record.read(folder / RECORD), read_runs([folder / "runs.csv"])
+        paper = paper_curves()
+        for name, figure in plan.figures.items():
+            pictures = [folder / f"figures/{name}.{kind}" for kind in ("png", "svg")]
+            if figure.experiment not in record.settings or not pictures[0].exists():
+                continue
+            settings = record.settings[figure.experiment]
+            face = curves.Face(
+                title=figure.title,
+                scale=record.scale,
+                reductions=record.reductions[figure.experiment],
+                note=record.note,
+                shows=figure.shows,
+                unit="nodes" if settings["model"] == "FC" else "filters",
+                classes=settings["classes"],
+            )
+            of_experiment = runs[runs["experiment"] == figure.experiment]
+            table = curve(of_experiment, name, figure.shows, figure.runs, figure.stop_fraction)
+            behind = paper[paper["figure"] == figure.behind] if figure.behind else None
+            page.save(curves.plot(table, face, behind), *pictures)
+
+
+def _folders(published: str | Path) -> list[Path]:
+    return sorted(path.parent for path in Path(published).glob(f"*/{RECORD}"))
+
+
 def check_derived(published: str | Path, plan: Plan) -> None:
     """Raise UserError if `derive` would change a table."""
     for folder, tables in derived(published, plan).items():
@@ -45,16 +74,14 @@ def check_derived(published: str | Path, plan: Plan) -> None:
 
 def derived(published: str | Path, plan: Plan) -> dict[Path, dict[str, pd.DataFrame]]:
     """Return these tables by folder and name."""
-    folders = sorted(path.parent for path in Path(published).glob(f"*/{RECORD}"))
-    return {folder: _derived(folder, plan) for folder in folders}
+    return {folder: _derived(folder, plan) for folder in _folders(published)}
 
 
 def _derived(folder: Path, plan: Plan) -> dict[str, pd.DataFrame]:
     runs = read_runs([folder / "runs.csv"])
     tables = {"claims.csv": _verdicts(folder, runs, plan)}
-    sizes = folder / "sizes.csv"
-    if sizes.exists():
-        tables["removable.csv"] = _removable(runs, read_table(sizes, SIZES), plan)
+    if (folder / "sizes.csv").exists():
+        tables["removable.csv"] = _removable(folder, runs, plan)
     return tables
 
 
@@ -66,6 +93,7 @@ def _verdicts(folder: Path, runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
             figure.experiment,
             figure.runs,
             protocol.reductions_of(settings[figure.experiment]),
+            settings[figure.experiment]["classes"],
         )
         for name, figure in plan.figures.items()
         if figure.experiment in settings and figure.of_paper
@@ -73,14 +101,17 @@ def _verdicts(folder: Path, runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     return judge(load(), runs, drawn, paper_curves())
 
 
-def _removable(runs: pd.DataFrame, sizes: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+def _removable(folder: Path, runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    sizes = read_table(folder / "sizes.csv", SIZES)
+    settings = Record.read(folder / RECORD).settings
     counted = set(sizes["experiment"])
-    measured = [name for name in dict.fromkeys(runs["experiment"]) if name in counted]
     tables = []
-    for name in measured:
+    for name in dict.fromkeys(runs["experiment"]):
+        if name not in counted:
+            continue
         of_experiment = runs[runs["experiment"] == name]
         present = set(of_experiment["method"])
         configured = [method.name for method in plan.experiments.get(name, [])]
         methods = [method for method in configured or sorted(present) if method in present]
-        tables.append(tabulate(of_experiment, sizes, methods))
+        tables.append(tabulate(of_experiment, sizes, methods, settings[name]["classes"]))
     return pd.concat(tables, ignore_index=True)

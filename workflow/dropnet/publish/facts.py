@@ -8,7 +8,7 @@ import pandas as pd
 
 from dropnet.errors import UserError
 from dropnet.files.csv_tables import read_table
-from dropnet.paper import judging
+from dropnet.paper import effects, judging
 from dropnet.paper.comparison import beside_paper
 from dropnet.paper.curves import paper_curves
 from dropnet.paper.judging import in_points
@@ -93,12 +93,12 @@ class Facts:
     def gap(self, figure: str, method: str, other: str, low: float, high: float) -> str:
         """Return how far a curve is from another over a range, in points: "-0.5".
 
-        The range is of the fraction remaining; see `judging.average`.
+        The range is of the fraction remaining; see `effects.average`.
         """
         means = []
         for name in (method, other):
             rows = _rows(self.curves, "curves.csv", figure=figure, method=name, split="test")
-            means.append(judging.average(rows["fraction_remaining"], rows["accuracy"], low, high))
+            means.append(effects.average(rows["fraction_remaining"], rows["accuracy"], low, high))
         return f"{100 * (means[0] - means[1]):+.1f}"
 
     def losses(self, claim: str, column: str = "effect") -> str:
@@ -136,13 +136,8 @@ def _rows(table: pd.DataFrame, name: str, **values: str) -> pd.DataFrame:
 
 
 def share_in_words(row: pd.Series) -> str:
-    """Return how much can go, by a row of removable.csv: "45% (41 to 48)".
-
-    One run has no interval, and its share is that of the last network trained within the margin.
-    """
-    single = pd.isna(row["ci_low"])
-    share = row["removed"] if single else row["removable"]
-    words = f"{'' if row['crossed'] else 'at least '}{100 * share:.0f}%"
-    if single:
-        return words
+    """Return how much can go, by a row of removable.csv: "45% (41 to 48)", or why nobody knows."""
+    if pd.isna(row["removable"]):
+        return "near chance" if row["at_chance"] else "a single run"
+    words = f"{'' if row['crossed'] else 'at least '}{100 * row['removable']:.0f}%"
     return f"{words} ({100 * row['ci_low']:.0f} to {100 * row['ci_high']:.0f})"

@@ -15,15 +15,7 @@ import pandas as pd
 from dropnet.errors import UserError
 from dropnet.files.artifacts import write_text
 from dropnet.files.code_files import WORKFLOW
-from dropnet.paper.judging import (
-    INCONCLUSIVE,
-    NOT_REPLICATED,
-    NOT_RUN,
-    REPLICATED,
-    VERDICTS,
-    by_claim,
-    in_points,
-)
+from dropnet.paper.judging import DIFFERS, FAILS, NOT_RUN, by_claim, in_answers, in_points
 from dropnet.publish.facts import Facts, share_in_words
 from dropnet.publish.record import RECORD
 from dropnet.tables.aggregate import points
@@ -31,12 +23,9 @@ from dropnet.tables.removable import SHOWN
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 FINDINGS = "findings.md.j2"
-FEW_SEEDS = 5  # fewer have intervals that are no more than their spread
 METHODS = ("minimum", "minimum_layer")  # DropNet (Section 3.1 of the paper)
 TARGETS = (0.5, 0.2, 0.1)  # fractions remaining
 NONE = "-"
-REDUCED = "reduced runs only"  # the verdict on what was run in a way that by rule decides nothing
-OUTCOMES = (REPLICATED, NOT_REPLICATED, INCONCLUSIVE, REDUCED, NOT_RUN)
 
 
 def update(readme: str | Path, published: str | Path) -> None:
@@ -88,7 +77,7 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=True,
         autoescape=False,  # Markdown
     )
-    environment.filters |= {"row": _row, "share": share_in_words}
+    environment.filters |= {"row": _row, "share": share_in_words, "answers": in_answers}
     environment.globals |= {"in_points": in_points}
     return environment
 
@@ -120,35 +109,32 @@ def overview(published: Path, scales: dict[str, Facts]) -> str:
         .get_template("overview.md.j2")
         .render(
             findings=_findings(published, scales=scales),
-            verdicts=OUTCOMES,
-            claims=outcomes(tables) if tables else [],
+            claims=by_claim(best_evidence(tables)) if tables else [],
             folder=published.name,
             scales=scales,
         )
     )
 
 
-def outcomes(tables: Sequence[pd.DataFrame]) -> list[dict[str, Any]]:
-    """Count for each claim what became of its statements, over several scales.
+def best_evidence(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return one row a statement: that of the scale that can say most about it.
 
-    A statement counts once: with the verdict of the scale that could say most, by `OUTCOMES`.
+    That is one whose runs can decide, before one whose runs cannot, before one that has none; of
+    several the one with most seeds, or else the first.
 
     Args:
         tables: claims.csv of each scale.
-
-    Returns:
-        As `judging.by_claim`, with `OUTCOMES` in place of `VERDICTS`.
     """
     every = pd.concat(tables, ignore_index=True)
-    by_rule = (every["verdict"] == INCONCLUSIVE) & every["p_holds"].isna()
-    every["verdict"] = every["verdict"].mask(by_rule, REDUCED)
-    rank = every["verdict"].map(OUTCOMES.index)
-    # the two that decide are of one rank, in which more seeds decide
-    every = every.assign(rank=rank.clip(lower=1), fewer=-every["seeds"], place=every.index)
+    every = every.assign(
+        rank=every["p_holds"].isna().astype(int) + (every["verdict"] == NOT_RUN),
+        fewer=-every["seeds"],
+        place=every.index,
+    )
     best = every.sort_values(["rank", "fewer", "place"]).drop_duplicates("statement")
     order = {statement: place for place, statement in enumerate(tables[0]["statement"])}
     best = best.sort_values("statement", key=lambda column: column.map(order))
-    return by_claim(best, OUTCOMES)
+    return best.drop(columns=["rank", "fewer", "place"]).reset_index(drop=True)
 
 
 # ------------------------------------------------------------------------------- one scale
@@ -158,20 +144,18 @@ def scale_page(facts: Facts, scales: dict[str, Facts]) -> str:
     """Return the page of a scale: its origin, findings, verdicts, tables and figures."""
     folder, claims = facts.folder, facts.claims
     shown, folded = figures(facts)
-    failed = claims[claims["verdict"] == NOT_REPLICATED]
     methods, shares = _shares(facts)
-    decided = claims["verdict"].isin([REPLICATED, NOT_REPLICATED]).any()
     return (
         _environment()
         .get_template("scale.md.j2")
         .render(
             record=facts.record,
             findings=_findings(folder, here=facts, scales=scales),
-            verdicts=VERDICTS,
-            claims=by_claim(claims) if decided else [],
-            failed=failed.to_dict("records"),
+            claims=by_claim(claims) if claims["p_holds"].notna().any() else [],
+            differ=claims[claims["agreement"] == DIFFERS].to_dict("records"),
+            failed=claims[claims["verdict"] == FAILS].to_dict("records"),
+            fragile=fragile(claims).to_dict("records"),
             margin=SHOWN,
-            few_seeds=facts.shares["seeds"].min() < FEW_SEEDS if shares else False,
             methods=methods,
             shares=shares,
             overview=(folder / "figures/removable.png").exists(),
@@ -182,6 +166,14 @@ def scale_page(facts: Facts, scales: dict[str, Facts]) -> str:
             folded=folded,
         )
     )
+
+
+def fragile(claims: pd.DataFrame) -> pd.DataFrame:
+    """Return the statements whose verdict changes with margins or with the range."""
+    changes = pd.Series(data=False, index=claims.index)
+    for column in ("verdict_half", "verdict_double", "verdict_fifth"):
+        changes |= (claims[column] != "") & (claims[column] != claims["verdict"])
+    return claims[changes & claims["p_holds"].notna()]
 
 
 def _shares(facts: Facts) -> tuple[list[str], dict[str, list[str]]]:

@@ -15,7 +15,7 @@ from PIL import Image
 from dropnet.files.artifacts import artifact, read_json
 from dropnet.files.code_files import WORKFLOW
 from dropnet.files.provenance import git_state
-from dropnet.paper.judging import VERDICTS, by_claim, in_points
+from dropnet.paper.judging import by_claim, in_answers, in_points
 from dropnet.tables.runs import BASELINE
 
 TEMPLATES = WORKFLOW / "report"
@@ -69,13 +69,13 @@ def render(
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+    environment.filters["answers"] = in_answers
     statements = [_statement(row) for row in claims.to_dict("records")]
     jobs = [_job(Path(path)) for path in provenance]
     return environment.get_template("report.html.j2").render(
         scale=scale,
         note=note,
         reduced=sum(bool(picture.reductions) for picture in pictures),
-        verdicts=VERDICTS,
         claims=by_claim(claims),
         statements=statements,
         removable=removable.to_dict("records"),
@@ -128,7 +128,22 @@ def _statement(row: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         "reason": row["reason"].split(":")[0],
         "ours": in_points(row["effect"], row["ci_low"], row["ci_high"]),
         "papers": in_points(row["paper_effect"], row["paper_low"], row["paper_high"]),
+        "apart": in_points(row["difference"], row["difference_low"], row["difference_high"]),
+        "otherwise": _otherwise(row),
     }
+
+
+def _otherwise(row: Mapping[Hashable, Any]) -> str:
+    """Which other margins or ranges change the verdict, in words."""
+    if pd.isna(row["p_holds"]):
+        return ""
+    changed = {
+        "half the margin": row["verdict_half"],
+        "twice the margin": row["verdict_double"],
+        "down to a fifth remaining": row["verdict_fifth"],
+    }
+    said = [f"{how}: {v}" for how, v in changed.items() if v not in ("", row["verdict"])]
+    return "; ".join(said)
 
 
 def _job(path: Path) -> dict[str, Any]:

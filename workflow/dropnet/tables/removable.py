@@ -1,4 +1,7 @@
-"""How much can go: the largest share of nodes or filters removed at a given loss of accuracy."""
+"""How much can go: the largest share of nodes or filters removed at a given loss of accuracy.
+
+Every share is one at which networks were trained; nothing is interpolated.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,47 +10,68 @@ import pandas as pd
 from scipy import stats
 
 from dropnet.files.csv_tables import rounded
+from dropnet.tables.chance import near_chance
 from dropnet.tables.columns import REMOVABLE
 
 MARGINS = (0.005, 0.01, 0.02)  # of accuracy
 SHOWN = 0.01  # the one that figures and README show
+LEVEL = 0.05  # of the intervals
 
 
-def largest_share(fractions: np.ndarray, losses: np.ndarray, margin: float) -> np.ndarray:
-    """Return the share that can go until the loss exceeds a margin for the first time.
+def last_within(losses: np.ndarray, margin: float) -> int:
+    """Return the last point before a loss exceeds a margin for the first time.
 
-    Between two points the loss is linear on the logarithmic axis of the fraction remaining.
+    Args:
+        losses: of accuracy against the unpruned network, [points]; 0 at the first point.
+        margin: the loss allowed.
+    """
+    beyond = losses > margin
+    return int(beyond.argmax()) - 1 if beyond.any() else len(losses) - 1
+
+
+def limits(losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ends of the 95% interval of the mean loss at each point, by Student's t.
+
+    Args:
+        losses: [seeds, points], two seeds or more.
+    """
+    seeds = len(losses)
+    t = stats.t.ppf(1 - LEVEL / 2, seeds - 1)
+    half = t * losses.std(axis=0, ddof=1) / np.sqrt(seeds)
+    return losses.mean(axis=0) - half, losses.mean(axis=0) + half
+
+
+def interval(fractions: np.ndarray, losses: np.ndarray, margin: float) -> tuple[float, float]:
+    """Return the 95% interval of the share that can go before the mean loss exceeds a margin.
+
+    It inverts the t interval of the loss: the lower end is the last share before the loss may be
+    beyond the margin, the upper one the last before it surely is. That is 1 where it never is:
+    what lies beyond the end of the curve is not known.
 
     Args:
         fractions: remaining, from 1 down, [points].
-        losses: of accuracy against the unpruned network, [..., points]; 0 at the first point.
+        losses: [seeds, points], two seeds or more.
         margin: the loss allowed.
-
-    Returns:
-        1 - the fraction at which the loss crosses the margin; 1 - the last fraction if it never
-        does. [...]
     """
-    beyond = losses > margin
-    first = np.where(beyond.any(-1), beyond.argmax(-1), len(fractions) - 1)
-    x = np.log(fractions)
-    right = np.take_along_axis(losses, first[..., None], -1)[..., 0]
-    left = np.take_along_axis(losses, np.maximum(first - 1, 0)[..., None], -1)[..., 0]
-    crossing = beyond.any(-1)
-    step = np.where(crossing, (margin - left) / np.where(crossing, right - left, 1), 1)
-    at = x[np.maximum(first - 1, 0)] + step * (x[first] - x[np.maximum(first - 1, 0)])
-    return 1 - np.exp(at)
+    low, high = limits(losses)
+    least = 1 - fractions[last_within(high, margin)]
+    most = 1 - fractions[last_within(low, margin)] if (low > margin).any() else 1.0
+    return float(least), float(most)
 
 
-def tabulate(runs: pd.DataFrame, sizes: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
+def tabulate(
+    runs: pd.DataFrame, sizes: pd.DataFrame, methods: Sequence[str], classes: int
+) -> pd.DataFrame:
     """Return one row for each method of an experiment and each margin, with columns `REMOVABLE`.
 
-    The mean loss over the seeds decides; the interval is that of a bootstrap over the seeds. The
-    last columns describe the smallest network that was trained before the margin was crossed.
+    The mean loss over the seeds decides. There is no share (nan) of a single run, whose loss nobody
+    knows how far to trust, and none of networks near chance, which have nothing to lose.
 
     Args:
         runs: of one experiment, as in runs.csv.
         sizes: of its networks, as in sizes.csv.
         methods: in the order of the rows.
+        classes: of the data set.
     """
     rows = []
     for method in methods:
@@ -58,41 +82,39 @@ def tabulate(runs: pd.DataFrame, sizes: pd.DataFrame, methods: Sequence[str]) ->
         table = of_method.pivot_table(index="seed", columns="cycle", values="test_accuracy")
         fractions = of_method.groupby("cycle")["fraction_remaining"].first().to_numpy()
         accuracies = table.to_numpy()
-        losses = accuracies[:, :1] - accuracies
+        unpruned = float(accuracies[:, 0].mean())
         for margin in MARGINS:
-            share = float(largest_share(fractions, losses.mean(0), margin))
-            cycle = int(np.flatnonzero(1 - fractions <= share + 1e-12).max())
-            rows.append(
-                {
-                    "experiment": of_method["experiment"].iloc[0],
-                    "method": method,
-                    "margin": margin,
-                    "seeds": len(table),
-                    "unpruned": accuracies[:, 0].mean(),
-                    "removable": share,
-                    "crossed": bool((losses.mean(0) > margin).any()),  # else: at least so much
-                    **_interval(fractions, losses, margin),
-                    "removed": 1 - fractions[cycle],
-                    "accuracy": accuracies[:, cycle].mean(),
-                    **_sizes(of_method, cycle),
-                }
-            )
+            row = {
+                **dict.fromkeys(REMOVABLE, np.nan),
+                "experiment": of_method["experiment"].iloc[0],
+                "method": method,
+                "margin": margin,
+                "seeds": len(table),
+                "unpruned": unpruned,
+                "at_chance": near_chance(unpruned, classes),
+                "crossed": False,
+            }
+            if len(table) > 1 and not row["at_chance"]:
+                row |= _share(of_method, fractions, accuracies, margin)
+            rows.append(row)
     return rounded(pd.DataFrame(rows, columns=list(REMOVABLE)))
 
 
-def _interval(fractions: np.ndarray, losses: np.ndarray, margin: float) -> Mapping[str, float]:
-    """The 95% interval of a bootstrap over the seeds; none for a single seed."""
-    if len(losses) < 2:
-        return {"ci_low": np.nan, "ci_high": np.nan}
-
-    def share(seeds: np.ndarray, axis: int) -> np.ndarray:
-        return largest_share(fractions, losses[seeds].mean(-2), margin)
-
-    drawn = stats.bootstrap(
-        (np.arange(len(losses)),), share, n_resamples=2000, method="percentile", rng=0
-    )
-    interval = drawn.confidence_interval
-    return {"ci_low": float(interval.low), "ci_high": float(interval.high)}
+def _share(
+    of_method: pd.DataFrame, fractions: np.ndarray, accuracies: np.ndarray, margin: float
+) -> dict[str, float | bool]:
+    losses = accuracies[:, :1] - accuracies
+    mean = losses.mean(axis=0)
+    point = last_within(mean, margin)
+    low, high = interval(fractions, losses, margin)
+    return {
+        "removable": 1 - float(fractions[point]),
+        "crossed": bool((mean > margin).any()),  # else: at least so much
+        "ci_low": low,
+        "ci_high": high,
+        "accuracy": float(accuracies[:, point].mean()),
+        **_sizes(of_method, point),
+    }
 
 
 def _sizes(of_method: pd.DataFrame, cycle: int) -> Mapping[str, float]:

@@ -11,6 +11,7 @@ def drawn_from(scale):
             "reductions": plan.at(scale).reductions(
                 figure.experiment, ignore=["seeds"]
             ),
+            "classes": plan.at(scale).settings(figure.experiment).classes,
         }
         for name, figure in plan.at(scale).figures.items()
         if figure.of_paper

@@ -11,4 +11,16 @@ def face(scale, figure):
         "note": plan.at(scale).note,
         "shows": figure.shows,
         "unit": "nodes" if model == "FC" else "filters",
+        "classes": plan.at(scale).settings(figure.experiment).classes,
+        "better": published_picture(scale, figure.name),
     }
+
+
+def published_picture(scale, figure):
+    """The picture of a figure that was published of another scale, the first configured; or ""."""
+    pictures = [
+        f"published/{other}/figures/{figure}.png"
+        for other in config["scales"]
+        if other != scale
+    ]
+    return next(filter(os.path.exists, pictures), "")

@@ -11,6 +11,14 @@ def methods_of(experiments):
     )
 
 
+def classes_of(scale):
+    """How many classes each experiment of a scale tells apart, as JSON."""
+    at_scale = plan.at(scale)
+    return json.dumps(
+        {name: at_scale.settings(name).classes for name in at_scale.experiments}
+    )
+
+
 def networks_of(wildcards, methods):
     """The networks of some methods of an experiment, by the method's name."""
     return {

@@ -1,0 +1,192 @@
+"""The effect that a statement speaks of: in our runs, seed by seed, and in the paper's own figure.
+
+An effect is a difference of accuracies, averaged over a range of the fraction remaining
+(`claims.Statement`).
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from dropnet.paper.claims import Statement
+
+LEVEL = 0.05  # of all tests, and of the intervals
+Side = Literal["greater", "less"]  # than a bound
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean that is known from samples, by Student's t.
+
+    Attributes:
+        value: the mean.
+        error: its standard error.
+        freedom: degrees of freedom of the standard error.
+        reading: by how much the value may be off besides, as it was read off a plot.
+    """
+
+    value: float
+    error: float
+    freedom: float
+    reading: float = 0.0
+
+    @classmethod
+    def of(cls, samples: Sequence[float]) -> "Estimate":
+        """Return the mean of samples, two or more."""
+        n = len(samples)
+        error = float(np.std(samples, ddof=1)) / math.sqrt(n)
+        return cls(float(np.mean(samples)), error, n - 1)
+
+    def minus(self, other: "Estimate") -> "Estimate":
+        """Return the difference from another mean, of other samples (Welch's approximation)."""
+        ours, theirs = self.error**2, other.error**2
+        freedom = (ours + theirs) ** 2 / (ours**2 / self.freedom + theirs**2 / other.freedom)
+        return Estimate(
+            self.value - other.value,
+            math.sqrt(ours + theirs),
+            freedom,
+            self.reading + other.reading,
+        )
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95% interval."""
+        half = float(stats.t.ppf(1 - LEVEL / 2, self.freedom)) * self.error + self.reading
+        return self.value - half, self.value + half
+
+    def p(self, bound: float, side: Side) -> float:
+        """Return the p-value of a one-sided test that the mean is beyond a bound."""
+        beyond = self.value - bound if side == "greater" else bound - self.value
+        return float(stats.t.sf((beyond - self.reading) / self.error, self.freedom))
+
+
+@dataclass(frozen=True)
+class Effects:
+    """The effect of a statement in our runs.
+
+    Attributes:
+        by_seed: one for each seed that all its curves have.
+        unpruned: mean accuracy of the unpruned networks, the lower of the two methods'.
+        compared: mean accuracy over the range of what the method is compared with; of a statement
+            that one method is better than another, that of the better one.
+    """
+
+    by_seed: Sequence[float]
+    unpruned: float
+    compared: float
+
+
+def average(
+    fractions: Iterable[float], accuracies: Iterable[float], low: float, high: float
+) -> float:
+    """Return the mean of a curve over a range of the fraction remaining.
+
+    The curve is linear between its points on the logarithmic axis on which it is drawn. The range
+    is cut where the curve ends; a range of one point gives the curve's value there.
+
+    Args:
+        fractions: of the points, in any order; a point at 0 has no place on the axis.
+        accuracies: of the points.
+        low: end of the range.
+        high: its other end.
+    """
+    points = sorted((math.log(f), a) for f, a in zip(fractions, accuracies, strict=True) if f > 0)
+    x, y = np.array(points).T
+    left, right = (min(max(math.log(end), x[0]), x[-1]) for end in (low, high))
+    if left == right:
+        return float(np.interp(left, x, y))
+    inner = x[(x > left) & (x < right)]
+    grid = np.array([left, *inner, right])
+    return float(np.trapezoid(np.interp(grid, x, y), grid) / (right - left))
+
+
+def common_range(
+    over: tuple[float, float], curves: Iterable[Iterable[float]]
+) -> tuple[float, float]:
+    """Return the part of a range that all curves reach, given their fractions remaining.
+
+    Where that is none, the first number is larger than the second.
+    """
+    lowest = max(min(f for f in fractions if f > 0) for fractions in curves)
+    return max(over[0], lowest), over[1]
+
+
+def effects_of(statement: Statement, runs: pd.DataFrame, methods: Mapping[str, str]) -> Effects:
+    """Return the effect of a statement for each seed that all its curves have.
+
+    Args:
+        statement: to be judged.
+        runs: of the figure's experiment, as in runs.csv.
+        methods: the figure's names of curves, and those of the runs.
+    """
+    names = [methods[name] for name in statement.curves]
+    curves: dict[str, dict[Any, tuple[list[float], list[float]]]] = {
+        name: {
+            seed: (rows["fraction_remaining"].tolist(), rows["test_accuracy"].tolist())
+            for seed, rows in runs[runs["method"] == name].groupby("seed")
+        }
+        for name in names
+    }
+    seeds = sorted(set.intersection(*(set(of_method) for of_method in curves.values())))
+    means, unpruned = [], []
+    for seed in seeds:
+        of_seed = [curves[name][seed] for name in names]
+        over = common_range(statement.over, [fractions for fractions, _ in of_seed])
+        if over[0] > over[1]:
+            continue
+        full = [average(*curve, 1, 1) for curve in of_seed]
+        unpruned.append(full)
+        means.append([average(*curve, *over) for curve in of_seed])
+        if statement.other is None:
+            means[-1] += full
+    if not means:
+        return Effects([], math.nan, math.nan)
+    method, reference = np.mean(means, axis=0)
+    return Effects(
+        by_seed=[mean - other for mean, other in means],
+        unpruned=float(np.mean(unpruned, axis=0).min()),
+        compared=float(max(method, reference) if statement.orders else reference),
+    )
+
+
+def paper_effect(statement: Statement, curves: pd.DataFrame) -> Estimate | None:
+    """Return the effect in the paper's own figure, or None if it is not there.
+
+    The bars of the curves' points are averaged over the range, as if all points of a curve erred
+    together, and added in squares between the two methods. They are 1.96 standard errors by the
+    population's formula (`aggregate.mean_and_ci95`).
+
+    Args:
+        statement: to be judged.
+        curves: the paper's, as `paper.curves.paper_curves` reads them.
+    """
+    of_figure = curves[(curves["figure"] == statement.figure)]
+    parts = [of_figure[of_figure["method"] == name] for name in statement.curves]
+    if any(part.empty for part in parts):
+        return None
+    over = common_range(statement.over, [part["fraction_remaining"] for part in parts])
+    if over[0] > over[1]:
+        return None
+    ranges = [over] * len(parts)
+    if statement.other is None:
+        parts, ranges = [parts[0], parts[0]], [over, (1.0, 1.0)]
+    means, bars, readings = zip(
+        *(_paper_average(part, *range_) for part, range_ in zip(parts, ranges, strict=True)),
+        strict=True,
+    )
+    freedom = int(min(part["runs"].min() for part in parts)) - 1
+    error = math.hypot(*bars) / 1.96 * math.sqrt((freedom + 1) / freedom)
+    return Estimate(means[0] - means[1], error, freedom, sum(readings))
+
+
+def _paper_average(part: pd.DataFrame, low: float, high: float) -> tuple[float, float, float]:
+    """The mean accuracy over a range, the mean bar and the mean error of reading."""
+    columns = (part[name] for name in ("accuracy", "ci95", "accuracy_error"))
+    fractions = part["fraction_remaining"]
+    accuracy, bar, reading = (average(fractions, column, low, high) for column in columns)
+    return accuracy, bar, reading
