@@ -29,7 +29,8 @@ hypothesis.settings.load_profile("any machine")
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
     """Let those that take long begin first: at the end none is left to run alone."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    longest = ("timeout", "slow")  # minutes, seconds
+    items.sort(key=lambda item: [item.get_closest_marker(name) is None for name in longest])
     if config.getoption("loadgroup", False):  # in a process of `--dist loadgroup`
         lost = [item for item in items if item.get_closest_marker("xdist_group")]
         lost = [item.nodeid for item in lost if "@" not in item.nodeid]

@@ -87,6 +87,8 @@ def _check_experiment(key: str, experiment: Config, config: Config) -> None:
     for scale, values in experiment.get("scales", {}).items():
         if "widths" in values:
             _check_widths(f"{key}.scales.{scale}", experiment, values["widths"], config)
+        if "prune_fraction" in values:
+            _check_no_variants(f"{key}.scales.{scale}.prune_fraction", experiment, values)
     if not convolves(MODELS[experiment["model"]](experiment["widths"], classes=2)):
         _check_not_augmented(key, experiment, config)
 
@@ -123,6 +125,16 @@ def _check_methods(key: str, experiment: Config, layers: Sequence[Layer]) -> Non
             raise UserError(
                 f"config: {key}: {name!r} is not for model {experiment['model']}; allowed: models"
                 " without residual blocks and batch normalisation"
+            )
+
+
+def _check_no_variants(key: str, experiment: Config, values: Config) -> None:
+    """Refuse a scale's own p where figures compare methods with different ones."""
+    for name in experiment["methods"]:
+        if parse(name).prune_fraction is not None:
+            raise UserError(
+                f"config: {key}: {values['prune_fraction']} is not allowed beside the method"
+                f" {name!r}, which has a p of its own; allowed: no such key"
             )
 
 

@@ -185,7 +185,7 @@ class ScalePlan:
             classes=self._config["datasets"][chosen["dataset"]]["classes"],
             model=chosen["model"],
             widths=tuple(values["widths"]),
-            prune_fraction=chosen["prune_fraction"] if own is None else own,
+            prune_fraction=values["prune_fraction"] if own is None else own,
             stop_fraction=chosen["stop_fraction"],
             **{k: values[k] for k in self._config["protocol"] if not k.startswith("seeds")},
         )
@@ -193,7 +193,8 @@ class ScalePlan:
     def protocol(self, experiment: str) -> dict[str, Any]:
         """The protocol's values, overridden by the experiment, by the scale, by both together."""
         chosen = self._config["experiments"][experiment]
-        resolved = dict(self._config["protocol"]) | {"widths": chosen["widths"]}
+        resolved = dict(self._config["protocol"])
+        resolved |= {key: chosen[key] for key in ("widths", "prune_fraction")}
         resolved |= {key: value for key, value in chosen.items() if key in resolved}
         resolved |= {key: value for key, value in self._chosen.items() if key in resolved}
         resolved |= chosen.get("scales", {}).get(self.scale, {})
@@ -210,9 +211,8 @@ class ScalePlan:
         """
         chosen = self._config["experiments"][experiment]
         values = self.protocol(experiment)
-        identity = {key: chosen[key] for key in protocol.IDENTITY}
-        own = identity | {"widths": chosen["widths"]}
-        return protocol.reductions(experiment, values | identity, own, ignore)
+        own = {key: chosen[key] for key in (*protocol.IDENTITY, "widths")}
+        return protocol.reductions(experiment, own | values, own, ignore)
 
     def seed_blocks(self, experiment: str) -> list[str]:
         """Return the blocks of seeds that are trained together, each as "first-last"."""

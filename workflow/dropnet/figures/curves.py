@@ -72,7 +72,7 @@ class Face:
         shows: the quantity, a key of `dropnet.tables.columns.QUANTITIES`.
         unit: what is dropped, "nodes" or "filters".
         classes: that the networks tell apart.
-        better: a published picture of the same figure, for whom this one shows nothing; "" for none.
+        better: a published picture of the same figure, if this one shows nothing; "" for none.
     """
 
     title: str

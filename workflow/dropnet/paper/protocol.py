@@ -11,7 +11,7 @@ from dropnet.files.code_files import WORKFLOW
 from dropnet.files.yaml_files import read
 
 PROTOCOL = WORKFLOW / "reference" / "protocol.yaml"
-#: What makes an experiment the one that it is, and no scale changes; and its widths.
+#: What makes an experiment the one that it is; and its widths.
 IDENTITY = ("dataset", "model", "prune_fraction", "stop_fraction")
 #: How a value ({1}) that is not the paper's ({0}) is told, if not as in "patience 10 instead of 5";
 #: one that is larger in its own words, if there are two. In the order in which they are told.

@@ -35,7 +35,7 @@ def derive(published: str | Path, plan: Plan) -> None:
 
 
 def draw(published: str | Path, plan: Plan) -> None:
-    """Draw every published figure anew from its runs, as when figures look otherwise than before."""
+    """Draw every published figure anew from its runs, in the looks of today."""
     for folder in _folders(published):
         record, runs = Record.read(folder / RECORD), read_runs([folder / "runs.csv"])
         paper = paper_curves()
