@@ -17,7 +17,7 @@ import torch
 
 from dropnet.networks.cycle import Weights
 from dropnet.networks.models import Conv, Dense, Flatten, GlobalAveragePool, MaxPool
-from dropnet.networks.steps import Step, Sum, Weighted
+from dropnet.networks.steps import Step, Sum, Weighted, flattened, unflattened
 
 NORM_MOMENTUM, NORM_EPSILON = 0.99, 1e-3  # Keras' BatchNormalization
 
@@ -291,16 +291,14 @@ class Flattening(Operation):
         self.dtype = dtype
 
     def forward(self, x: torch.Tensor, observe: Observer | None = None) -> torch.Tensor:
-        return x.permute(0, 2, 3, 1).flatten(1).to(self.dtype)
+        return flattened(x).to(self.dtype)
 
     def train_forward(self, x: torch.Tensor) -> torch.Tensor:
         self.input = x
         return self.forward(x)
 
     def backward(self, gradient: torch.Tensor, rate: float) -> torch.Tensor:
-        samples, channels, height, width = self.input.shape
-        of_image = gradient.view(samples, height, width, channels).permute(0, 3, 1, 2)
-        return of_image.to(self.input.dtype)
+        return unflattened(gradient, self.input.shape[1:]).to(self.input.dtype)
 
 
 class Nodes(_WithKernel):
