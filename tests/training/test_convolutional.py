@@ -3,13 +3,11 @@
 import pytest
 import torch
 
-from dropnet.errors import UserError
 from dropnet.networks.masks import Masks
 from dropnet.networks.models import MODELS, engine_of, masked_widths
 from dropnet.networks.steps import steps_of, weighted_steps
 from dropnet.networks.weights import compact, initial_weights
 from dropnet.training import convolutional
-from dropnet.training.device import find_device
 from dropnet.training.engines import make_task
 from helpers import reference
 from helpers.images import make_images
@@ -187,34 +185,6 @@ def test_every_tensor_of_a_step_is_on_the_device(model):
         task.images(task.train, 0, 16), lambda mask, x, active: seen.append(x.device.type)
     )
     assert set(seen) == {"meta"}
-
-
-def test_a_device_that_is_not_there_is_refused(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert find_device("auto") == find_device("cpu") == torch.device("cpu")
-    with pytest.raises(UserError, match=r"device: 'cuda' is not there: torch finds 0 GPUs"):
-        find_device("cuda")
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert find_device("cuda:1") == torch.device("cuda:1")
-    with pytest.raises(UserError, match=r"'cuda:2' is not there.*allowed: auto, cpu, cuda:0, cud"):
-        find_device("cuda:2")
-
-
-def test_jobs_side_by_side_take_a_gpu_each(monkeypatch, tmp_path):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr("dropnet.training.device._held", held := [])
-    assert find_device("auto") == torch.device("cuda:0")
-    assert find_device("auto", convolves=False) == torch.device("cpu")
-    assert find_device("auto") == torch.device("cuda:1")
-    assert find_device("auto") == torch.device("cuda:0")  # each has one, and so they share
-    assert find_device("auto") == torch.device("cuda:1")
-    held[1].close()
-    assert find_device("auto") == torch.device("cuda:1")  # it was let go of
-    for file in held:
-        file.close()
 
 
 # --- empty layers, whatever is left of the others ------------------------------------------------
