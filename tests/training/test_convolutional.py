@@ -9,6 +9,7 @@ from dropnet.networks.steps import steps_of, weighted_steps
 from dropnet.networks.weights import compact, initial_weights
 from dropnet.training import convolutional
 from dropnet.training.engines import make_task
+from dropnet.training.operations import Convolution
 from helpers import reference
 from helpers.images import make_images
 from helpers.settings import toy_settings
@@ -185,6 +186,25 @@ def test_every_tensor_of_a_step_is_on_the_device(model):
         task.images(task.train, 0, 16), lambda mask, x, active: seen.append(x.device.type)
     )
     assert set(seen) == {"meta"}
+
+
+def test_gradients_in_bfloat16_are_sums_in_float32_that_are_rounded_once():
+    """From zero weights a step of rate -1 leaves the gradients themselves."""
+    (step, *_) = steps_of(MODELS["Conv"]([6], 10), (8, 28, 28))
+    zeros = {"conv1.kernel": torch.zeros(6, 8, 3, 3), "conv1.bias": torch.zeros(6)}
+    images = torch.rand(32, 8, 28, 28, generator=torch.Generator().manual_seed(1)).bfloat16()
+    gradient = torch.randn(32, 6, 28, 28, generator=torch.Generator().manual_seed(2)).bfloat16()
+    convolution = Convolution(step, zeros, torch.bfloat16, pooled=False, of_images=True)
+    convolution._unconvolve(gradient, images, -1, needs_input=False)
+    exact = torch.nn.grad.conv2d_weight(images.double(), (6, 8, 3, 3), gradient.double(), padding=1)
+    for ours, exactly in (
+        (convolution.kernel, exact),
+        (convolution.bias, gradient.double().sum((0, 2, 3))),
+    ):
+        assert ours.dtype == torch.float32
+        assert torch.equal(ours, ours.bfloat16().float())
+        error = (ours - exactly).abs() / exactly.abs().clamp(min=1)
+        assert error.max() <= 2**-8, "sums of 25,088 products in bfloat16 would be far off"
 
 
 # --- empty layers, whatever is left of the others ------------------------------------------------

@@ -64,7 +64,7 @@ class Trainer:
             )
             cycle = self.measured(cycle, metric)
             self.finished.put(cycle, checkpoint.seconds)
-        self.progress.cycle(cycle, resumed)
+        self.progress.cycle(cycle, self.finished.seconds[number], resumed)
         return cycle
 
     def unpruned(self, cycle: Cycle, metric: Metric) -> Cycle:

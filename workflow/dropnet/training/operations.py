@@ -7,8 +7,11 @@ relu(max(x)) and the pooled image is a quarter of the size; and the activations 
 pooling, the largest tensors of a network, are given up at once, so that the next ones take their
 place in the cache.
 
-Convolutions may compute in another precision than the weights are kept in; what follows the last of
-them, and all sums over samples, have the precision of the weights.
+Convolutions may compute in a lower precision than the weights are kept in. Images, activations and
+their gradients have it then, and so have the gradients of kernels and biases: torch sums them up in
+float32, over all positions of a batch, and rounds them once, before they change weights that are
+not rounded. What follows the last convolution, and what is added up over batches, has the precision
+of the weights; so have the gradients of a normalisation.
 """
 
 from collections.abc import Callable, Sequence
