@@ -27,8 +27,8 @@ in_venv := PATH="$(CURDIR)/.venv/bin:$$PATH"
 # Values reach the shell as words and not as commands.
 quote = '$(subst ','\'',$(1))'
 scale_option = $(if $(SCALE),--scale $(call quote,$(SCALE)))
-# Tests that get in each other's way are of one group, and whatever a test waits for has an end.
-side_by_side := --numprocesses 2 --dist loadgroup --timeout 600
+# Tests that get in each other's way are of one group.
+side_by_side := --numprocesses 2 --dist loadgroup
 targets = $(foreach target,$(TARGETS),$(call quote,$(target)))
 
 # $(call need,target,VARIABLE,example): stop before any set-up where the target lacks its variable.

@@ -250,6 +250,20 @@ def test_a_split_that_cannot_be_is_refused(start, count, message):
     assert_refused(start, process, process.communicate()[1], message)
 
 
+def test_a_split_without_a_rare_class_in_its_validation_says_so(start):
+    arrays = make_arrays(train=1003, classes=2)
+    arrays["train_labels"][-3:] = 2
+    from_arrays("rare", 10, arrays).save(start.work / "data.safetensors")
+    process = start(
+        *("split_dataset", "--dataset", "data.safetensors"),
+        *("--train-images", "all", "--output", "results/split.safetensors"),
+    )
+    assert process.communicate()[1] == (
+        "warning: rare: train_images: 1003: 101 validation images: 1 of 3 classes are missing (2)\n"
+    )
+    assert process.returncode == 0
+
+
 def test_a_split_of_something_else_is_refused(start):
     process = start(
         *("split_dataset", "--dataset", "absent.safetensors"),

@@ -9,7 +9,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
-from dropnet.data.split import Split, stratified_split
+from dropnet.data.classes import check_classes
+from dropnet.data.split import Split, missing_classes, stratified_split
 from dropnet.errors import UserError
 from dropnet.files.artifacts import save_tensors
 
@@ -126,3 +127,51 @@ def test_a_file_that_is_no_split_is_refused(tmp_path, train, validation):
     save_tensors(path, {"train": torch.arange(3)})
     with pytest.raises(UserError, match="not a split"):
         Split.load(path)
+
+
+# --- classes that are missing -----------------------------------------------------------------
+
+SORTED = torch.arange(10, dtype=torch.uint8).repeat_interleave(60)
+
+
+@pytest.mark.parametrize(
+    ("count", "message"),
+    [
+        (300, "300: 5 of 10 classes are missing (5, 6, 7, 8, 9), as where files are sorted"),
+        (540, "540: 1 of 10 classes are missing (9), as where files are sorted by class; allowed"),
+        (15, "15: 9 of 10 classes are missing (1, 2, 3, 4, 5, 6, 7, 8, 9), as where"),
+    ],
+)
+def test_files_sorted_by_class_are_refused(count, message):
+    """By the same rule for images to train on and to test with."""
+    for refused in (
+        lambda: stratified_split(SORTED, count),
+        lambda: check_classes(f"test_images: {count}", SORTED[:count], SORTED),
+    ):
+        with pytest.raises(UserError, match=re.escape(message)) as caught:
+            refused()
+        assert "\n" not in str(caught.value)
+
+
+def test_all_images_are_never_refused_and_a_class_without_any_is_none_of_them():
+    labels = SORTED[SORTED != 3]
+    assert check_classes("all", labels, labels) is None
+    assert missing_classes(stratified_split(labels), labels) == []
+
+
+@settings(max_examples=100)
+@given(seed=st.integers(0, 10**6), count=st.integers(90, 200))
+def test_what_is_missing_by_chance_is_said_and_not_refused(seed, count):
+    """Of 60 classes of 10 images each, mixed."""
+    labels = labels_of([10] * 60, seed)
+    missing = set(range(60)) - set(labels[:count].tolist())
+    line = check_classes("test_images: some", labels[:count], labels)
+    assert (line is None) == (not missing)
+    if line is not None:
+        assert line.startswith(f"test_images: some: {len(missing)} of 60 classes are missing (")
+
+
+def test_a_rare_class_that_is_not_validated_is_said():
+    labels = labels_of([500, 500, 3])
+    (line,) = missing_classes(stratified_split(labels), labels)
+    assert line == "train_images: 1003: 101 validation images: 1 of 3 classes are missing (2)"

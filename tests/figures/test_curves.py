@@ -209,8 +209,22 @@ def test_points_that_cannot_be_drawn_are_left_out_and_said():
     figure = plot(curve, make_face())
     assert figure.axes[0].get_lines()[0].get_xdata().tolist() == [1, 0.4]
     assert "Networks without nodes are not drawn." in words(figure)[1]
-    with pytest.raises(UserError, match="no points to draw"):
-        plot(curve.iloc[2:], make_face())
+    (axes,) = plot(curve.iloc[2:], make_face()).axes
+    assert [text.get_text() for text in axes.texts] == ["no points to draw"]
+
+
+def test_where_all_networks_diverged_a_figure_of_their_loss_says_so(tmp_path):
+    lost = {"runs": 0, "diverged": 3, "ci95": math.nan}
+    curve = make_curve(["minimum", "random"], "loss", values=(math.nan,) * 3, **lost)
+    figure = plot(curve, make_face(shows="test_loss"))
+    (axes,) = figure.axes
+    assert [text.get_text() for text in axes.texts] == ["no points to draw"]
+    assert words(figure)[1] == (
+        "MNIST. Nothing to draw: no network has a finite loss. 15 of 15 networks diverged (left out"
+        " of the mean)."
+    )
+    page.save(figure, tmp_path / "empty.png", tmp_path / "empty.svg")
+    assert "no network has a finite loss" in (tmp_path / "empty.svg").read_text()
 
 
 def test_missing_loss_is_a_gap():

@@ -10,9 +10,14 @@ import shutil
 import socket
 import subprocess
 import time
+import uuid
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from helpers import processes
+
+#: Of the daemons, and of those that they start: slurmstepd.
+MARK = f"DROPNET_SLURM={uuid.uuid4()}"
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol")
 ETC = Path("/etc/slurm")
 PLACE = "pytest-of-"  # part of the path of every folder that tests work in
@@ -85,7 +90,7 @@ def running(folder):
         for name, *words in (["slurmctld", "-c"], ["slurmd", "-c", "-N", socket.gethostname()]):
             log = (folder / f"{name}.out").open("w")
             command = [shutil.which(name), "-D", *words]
-            daemons.append(subprocess.Popen(command, stdout=log, stderr=log))
+            daemons.append(processes.start_service(command, MARK, stdout=log, stderr=log))
         wait_until_idle(folder)
         yield
     finally:
@@ -97,6 +102,9 @@ def running(folder):
                 daemon.wait(20)
             daemon.kill()
             daemon.wait()
+        processes.end_marked(MARK)
+        # a job may have begun, or begun again, after its test had ended
+        processes.end_marked(processes.MARK)
         for file in files:
             file.unlink(missing_ok=True)
 
@@ -136,7 +144,7 @@ def start_munge(folder):
     options = [f"--{name}={path}" for name, path in files.items()]
     log = (folder / "munged.out").open("w")
     command = [shutil.which("munged"), "--foreground", "--force", *options]
-    return subprocess.Popen(command, stdout=log, stderr=log)
+    return processes.start_service(command, MARK, stdout=log, stderr=log)
 
 
 def wait_until_idle(folder, seconds=60):

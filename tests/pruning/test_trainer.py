@@ -209,7 +209,7 @@ def test_a_diverged_network_is_written_and_warned_about(tmp_path, baseline, capl
     )
     cycle = Cycle(0, [baseline[1].networks[0], network])
     with Progress("test", [1.0], 3) as progress:
-        progress.cycle(cycle, resumed=False)
+        progress.cycle(cycle, 1.0, resumed=False)
     assert "warning: seed 1 diverged in cycle 0" in caplog.text
     assert "seed 0 diverged" not in caplog.text
     write_runs(tmp_path / "runs.csv", SETTINGS, "minimum", [cycle])

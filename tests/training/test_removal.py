@@ -20,14 +20,15 @@ from helpers.images import make_images
 from helpers.reference import evaluate
 from helpers.settings import toy_settings
 
+#: Models, widths, and the sides and channels of their images.
 NETWORKS = [
-    ("FC", (6, 5), 6),
-    ("FC", (7,), 6),
-    ("FC", (4, 6, 3), 6),
-    ("Conv", (4, 5), 8),
-    ("Conv", (3,), 7),
-    ("Conv", (3, 4, 2), 9),
-    ("ConvFC256", (3, 4, 3, 2), 16),
+    ("FC", (6, 5), 6, 1),
+    ("FC", (7,), 6, 3),
+    ("FC", (4, 6, 3), 6, 3),
+    ("Conv", (4, 5), 8, 3),
+    ("Conv", (3,), 7, 1),
+    ("Conv", (3, 4, 2), 9, 1),
+    ("ConvFC256", (3, 4, 3, 2), 16, 3),
 ]
 
 
@@ -41,8 +42,8 @@ def trained_like(steps, seed):
     return weights
 
 
-def task_of(model, widths, side, dtype, samples=70):
-    images, labels = make_images(samples, side=side)
+def task_of(model, widths, side, dtype, samples=70, channels=1):
+    images, labels = make_images(samples, side=side, channels=channels)
     few = images[:8], labels[:8]
     settings = toy_settings(model, widths)
     return make_task((images, labels), few, few, settings, dtype), images, labels
@@ -67,11 +68,18 @@ def random_masks(widths, seed):
     return Masks(tuple(torch.rand(width, generator=random) < 0.6 for width in widths))
 
 
-@pytest.mark.parametrize(("model", "widths", "side"), NETWORKS)
+def oracle_scores(task, weights, masks):
+    """The importances of the nodes of a network, as its pruning asks for them."""
+    (known,) = task.stack([weights], [masks]).statistics(task.train)
+    oracle = METRICS["oracle"]
+    return oracle.importance(oracle.measured(task, weights, masks, known))
+
+
+@pytest.mark.parametrize(("model", "widths", "side", "channels"), NETWORKS)
 @settings(max_examples=15)
 @given(seed=st.integers(0, 10**6))
-def test_losses_without_each_node_are_those_of_brute_force(model, widths, side, seed):
-    task, images, labels = task_of(model, widths, side, torch.float64)
+def test_losses_without_each_node_are_those_of_brute_force(model, widths, side, channels, seed):
+    task, images, labels = task_of(model, widths, side, torch.float64, channels=channels)
     masks = random_masks(masked_widths(task.layers), seed)
     weights = {k: w.double() for k, w in trained_like(task.steps(), seed).items()}
     compacted = compact(weights, task.steps(masks))
@@ -81,10 +89,29 @@ def test_losses_without_each_node_are_those_of_brute_force(model, widths, side, 
         torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=0)
 
 
-@pytest.mark.parametrize(("model", "widths", "side"), NETWORKS)
-def test_in_single_precision_they_agree_to_one_part_in_a_million(model, widths, side):
+@pytest.mark.parametrize(("model", "widths", "side", "channels"), NETWORKS)
+def test_they_are_what_the_engine_says_of_the_network_without_the_node(
+    model, widths, side, channels
+):
+    """One network, whoever computes it: the order of pixels and colours included."""
+    task, *_ = task_of(model, widths, side, torch.float64, channels=channels)
+    masks = Masks.full(masked_widths(task.layers))
+    weights = {k: w.double() for k, w in trained_like(task.steps(), 4).items()}
+    found = removal.losses_without_each(task, weights, masks)
+    nothing = [torch.tensor([], dtype=torch.long)] * len(masks.layers)
+    for layer, losses in enumerate(found):
+        last = masks.drop(
+            [*nothing[:layer], torch.tensor([len(losses) - 1]), *nothing[layer + 1 :]]
+        )
+        stack = task.stack([compact(weights, task.steps(last))], [last])
+        (loss,), _ = stack.evaluate(task.train)
+        assert losses[-1].item() == pytest.approx(loss, rel=1e-12)
+
+
+@pytest.mark.parametrize(("model", "widths", "side", "channels"), NETWORKS)
+def test_in_single_precision_they_agree_to_one_part_in_a_million(model, widths, side, channels):
     """And the choice is the same, but among candidates closer than that."""
-    task, images, labels = task_of(model, widths, side, torch.float32)
+    task, images, labels = task_of(model, widths, side, torch.float32, channels=channels)
     for seed in range(5):
         masks = random_masks(masked_widths(task.layers), seed)
         weights = trained_like(task.steps(), seed)
@@ -137,7 +164,7 @@ def test_a_node_that_is_always_silent_costs_nothing():
     weights["dense1.bias"][2] = -1000
     masks = Masks.full([6, 5])
     loss, _ = evaluate(task.layers, weights, masks, images, labels)
-    scores = METRICS["oracle"].importance(METRICS["oracle"].measure(task, weights, masks))
+    scores = oracle_scores(task, weights, masks)
     assert scores[0][2].item() == pytest.approx(loss, rel=1e-12)
 
 
@@ -145,7 +172,7 @@ def test_the_oracle_drops_the_node_without_which_the_loss_is_lowest():
     task, images, labels = task_of("Conv", (4, 5), 8, torch.float64)
     weights = {name: w.double() for name, w in trained_like(task.steps(), 8).items()}
     masks = Masks.full([4, 5])
-    scores = METRICS["oracle"].importance(METRICS["oracle"].measure(task, weights, masks))
+    scores = oracle_scores(task, weights, masks)
     kept = drop_lowest(masks, scores, 0, METRICS["oracle"].per_layer, generator("ties", 0, 0))
     assert sum(kept.remaining) == 8
     left, _ = evaluate(task.layers, weights, kept, images, labels)

@@ -1,6 +1,7 @@
 """The training engine against the plain reference, and its own invariants."""
 
 import math
+from functools import cache
 
 import pytest
 import torch
@@ -68,14 +69,13 @@ def check_epochs(stack, splits, layers, weights, masks, batch_size):
 @loose(max_examples=12)
 @given(st.data(), st.integers(0, 100), st.sampled_from([0.15, 0.5, 0.9]))
 def test_compacted_networks_train_and_evaluate_like_masked_ones(
-    splits, make_task, make_network, model, data, seed, keep
+    make_network, model, data, seed, keep
 ):
-    """Promise 5, for random masks of every model, empty layers included."""
+    """Promise 5, for random masks of every model, empty layers and colours included."""
     widths = small_widths(model, data.draw)
     layers = MODELS[model](widths, 10)
-    shape = splits_for(splits, model)[0][0].shape[1:]
-    train, validation, test = splits_for(splits, model)
-    weights, masks, steps = make_network(layers, seed, keep, image_shape=tuple(shape))
+    train, validation, test = splits_for(model)
+    weights, masks, steps = make_network(layers, seed, keep, image_shape=train[0].shape[1:])
     # a layer that sees zeros only has pre-activations of exactly 0 with the initial biases, and
     # whether its ReLU is open then hangs on the last digit
     generator = torch.Generator().manual_seed(seed)
@@ -112,12 +112,12 @@ def small_widths(model, draw):
     return [widths[0], *widths] if model == "ResNet18" else widths
 
 
-def splits_for(splits, model):
-    """Few images, large enough for the model's pools."""
-    side = {"ResNet18": 16, "VGG19": 32, "VGG19FC1024": 32}.get(model)
-    if side is None:
-        return splits
-    return make_images(37, 1, side), make_images(9, 2, side), make_images(12, 3, side)
+@cache
+def splits_for(model):
+    """Few images of three channels, large enough for the model's pools."""
+    side = {"ResNet18": 16, "VGG19": 32, "VGG19FC1024": 32}.get(model, 6)
+    counts = (331, 9, 12) if model == "FC" else (37, 9, 12)  # more than one block of batches
+    return [make_images(count, seed, side, channels=3) for seed, count in enumerate(counts, 1)]
 
 
 def test_stacked_networks_are_those_trained_alone(make_task, make_network):

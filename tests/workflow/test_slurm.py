@@ -123,6 +123,7 @@ def test_the_whole_workflow_on_slurm_although_jobs_come_to_grief(cluster, projec
             [*command, *limit],
             cwd=folder,
             env=environment() | {"USER": "root"},
+            seconds=1400,
             stderr=subprocess.STDOUT,
         )
     assert run.returncode == 0, run.stdout

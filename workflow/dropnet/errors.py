@@ -24,6 +24,7 @@ REMEDIES = {
     errno.EMFILE: f"raise the number of open files (ulimit -n), {GO_ON}",
     errno.EIO: f"check that disk, {GO_ON}",
     errno.ESTALE: f"mount that disk again, {GO_ON}",
+    errno.ENAMETOOLONG: f"use shorter names, or a folder with a shorter path, {GO_ON}",
     errno.ELOOP: f"that link leads to itself: remove it, {GO_ON}",
 }
 OUT_OF_MEMORY = (

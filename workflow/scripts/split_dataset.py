@@ -1,10 +1,11 @@
 """Split the official training set into training and validation images: write their positions."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from dropnet.data.dataset import Dataset
-from dropnet.data.split import stratified_split
+from dropnet.data.split import missing_classes, stratified_split
 from dropnet.errors import UserError, exit_on_user_error
 
 
@@ -35,8 +36,11 @@ def main() -> None:
     dataset = Dataset.load(arguments.dataset)
     try:
         split = stratified_split(dataset.train_labels, count)
+        warnings = missing_classes(split, dataset.train_labels)
     except UserError as error:
         raise UserError(f"{dataset.name}: {error}") from None
+    for line in warnings:
+        print(f"warning: {dataset.name}: {line}", file=sys.stderr, flush=True)
     split.save(arguments.output)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from jsonschema.exceptions import ValidationError, best_match
 
 from dropnet.config.methods import Method, parse, run_of
+from dropnet.config.metric_files import check_metrics
 from dropnet.config.plan import Config, Plan
 from dropnet.data import sources
 from dropnet.errors import UserError, nearest
@@ -36,8 +37,9 @@ def check(config: Config) -> None:
 
     Raises:
         UserError: on the first mistake; one line with the key, its value, what is allowed and, for
-            a name, the nearest valid one.
+            a name, the nearest valid one. Likewise on a file of a metric that cannot be one.
     """
+    check_metrics()
     error = best_match(strict_validator(SCHEMA).iter_errors(config))
     if error is not None:
         raise UserError(f"config: {_explain(error)}")

@@ -3,11 +3,18 @@
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from dropnet.data import sources
 from dropnet.data.dataset import Dataset, from_arrays, verify
 from dropnet.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+COLOURS = (3, 4)  # channels of an image that is coloured, and may have a transparency
 
 
 def prepare(
@@ -59,11 +66,45 @@ def _decode(
                 f"classes: {classes} is not that of {', '.join(fetched.files)};"
                 f" allowed: {len(listed)}"
             )
-        dataset = from_arrays(name, classes, fetched.arrays)
-        image = list(dataset.train_images.shape[1:])
-        if settings.get("image", image) != image:
-            raise UserError(
-                f"image: {settings['image']} is not that of the files; allowed: {image}"
-                " (channels, height, width)"
-            )
+        arrays = fetched.arrays
+        if "image" in settings:
+            arrays |= {
+                key: _of_shape(arrays[key], settings["image"])
+                for key in ("train_images", "test_images")
+            }
+        dataset = from_arrays(name, classes, arrays)
+        for part in ("train_images", "test_images"):
+            _check_pixels(part, dataset.tensors[part])
         return dataset, fetched
+
+
+def _of_shape(images: np.ndarray, wanted: object) -> np.ndarray:
+    """Return images [n, channels, height, width], also where the files have the channels last.
+
+    Raises UserError if they are not of the shape (channels, height, width) that is wanted.
+    """
+    shape = images.shape[1:]
+    if len(shape) != 3:
+        return images  # the data set says what is wrong with it
+    of_last = (shape[2], *shape[:2])
+    last = shape[2] in COLOURS and min(shape[:2]) > max(COLOURS)
+    if wanted == list(shape) and not last:
+        return images
+    if wanted == list(of_last):
+        return np.ascontiguousarray(images.transpose(0, 3, 1, 2))
+    raise UserError(
+        f"image: {wanted} is not that of the files; allowed:"
+        f" {list(of_last if last else shape)} (channels, height, width)"
+    )
+
+
+def _check_pixels(part: str, images: "torch.Tensor") -> None:
+    """Refuse images that nothing can be learnt from, as they are when numbers were lost.
+
+    Raises UserError if all are equal, or none of their bytes is above 1.
+    """
+    lost = "as where numbers from 0 to 1 were made bytes without multiplying them by 255"
+    if int(images.max()) <= 1:
+        raise UserError(f"{part}: no pixel is above 1, {lost}; allowed: bytes from 0 to 255")
+    if len(images) > 1 and bool((images == images[0]).all()):
+        raise UserError(f"{part}: all {len(images)} images are equal; allowed: different ones")

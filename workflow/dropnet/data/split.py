@@ -5,6 +5,7 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dropnet.data.classes import check_classes
 from dropnet.errors import UserError
 from dropnet.files.artifacts import load_tensors, save_tensors
 
@@ -63,7 +64,8 @@ def stratified_split(labels: "torch.Tensor", train_images: int | None = None) ->
 
     `labels` are uint8 [n], of the official training set in its order. The split is scikit-learn's
     train_test_split(test_size=0.1, stratify=labels, random_state=42), as in the authors' notebooks.
-    Raises UserError if there are fewer images than asked for, or too few to split by class.
+    Raises UserError if there are fewer images than asked for, too few to split by class, or if they
+    lack classes and cannot do so by chance.
     """
     import torch
     from sklearn.model_selection import train_test_split
@@ -74,6 +76,7 @@ def stratified_split(labels: "torch.Tensor", train_images: int | None = None) ->
         raise UserError(
             f"train_images: {count} is not allowed, the training set has 1 to {available}"
         )
+    check_classes(f"train_images: {count}", labels[:count], labels)
     labels = labels[:count]
     _check_classes(torch.bincount(labels).tolist(), count)
     parts = train_test_split(
@@ -83,6 +86,17 @@ def stratified_split(labels: "torch.Tensor", train_images: int | None = None) ->
         random_state=RANDOM_STATE,
     )
     return Split(*map(torch.from_numpy, parts))
+
+
+def missing_classes(split: Split, labels: "torch.Tensor") -> list[str]:
+    """Return a line for each part of a split that lacks classes, by chance; `labels` as above."""
+    count = len(split.train) + len(split.validation)
+    parts = {"images to train on": split.train, "validation images": split.validation}
+    lines = [
+        check_classes(f"train_images: {count}: {len(part)} {what}", labels[part], labels)
+        for what, part in parts.items()
+    ]
+    return [line for line in lines if line]
 
 
 def _check_classes(counts: list[int], images: int) -> None:

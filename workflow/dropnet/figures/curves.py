@@ -118,13 +118,12 @@ def plot(curve: pd.DataFrame, face: Face, paper: pd.DataFrame | None = None) -> 
     The first panel shows every point. Accuracies that fall far get a second panel, a close-up of
     the highest `CLOSE_UP` of accuracy, where the paper's claims are decided. Curves of the paper,
     if given, are drawn behind ours where the methods are the same, and the differences below.
-
-    Raises UserError if there is nothing to draw.
+    Where there is nothing to draw, as all networks diverged, the figure says so.
     """
     # A logarithmic axis has no place for 0; the header says that such points exist.
     drawn = curve[(curve["fraction_remaining"] > 0) & curve[face.quantity].map(math.isfinite)]
     if drawn.empty:
-        raise UserError(f"{face.title}: no points to draw")
+        return page.without_points(header(curve, face))
     looks = styles(list(dict.fromkeys(curve["method"])))
     paper = None if paper is None else _drawable(paper, looks)
     seen = drawn if paper is None else pd.concat([drawn, paper])
@@ -165,8 +164,12 @@ def header(curve: pd.DataFrame, face: Face, paper: pd.DataFrame | None = None) -
     fewest, most = int(curve["runs"].min()), int(curve["runs"].max())
     runs = f"{most} runs" if fewest == most else f"{fewest} to {most} runs"
     note = f"{curve['dataset'].iloc[0]}. "
-    bars = f"Mean of {runs}; bars: 1.96 standard errors."
-    note += bars if most > 1 else "A single run, no bars."
+    if not curve[face.quantity].map(math.isfinite).any():
+        note += f"Nothing to draw: no network has a finite {face.quantity}."
+    elif most > 1:
+        note += f"Mean of {runs}; bars: 1.96 standard errors."
+    else:
+        note += "A single run, no bars."
     note += _diverged(curve, face.quantity)
     if (curve["fraction_remaining"] == 0).any():
         note += f" Networks without {face.unit} are not drawn."

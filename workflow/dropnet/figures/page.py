@@ -32,6 +32,7 @@ DPI = 300
 COLOURS = 128  # of a PNG
 TITLE: dict[str, Any] = {"fontsize": 9.5, "fontweight": "bold"}
 NOTE: dict[str, Any] = {"fontsize": 8, "linespacing": 1.3}
+EMPTY_HEIGHT = 1.2  # inches
 ROOM = 40  # inches, more than words and legend ever need
 
 
@@ -69,11 +70,16 @@ def new_page(header: Header) -> tuple[Figure, FigureBase]:
     return figure, body
 
 
-def empty(body: FigureBase) -> Axes:
-    """Return a panel that shows nothing; the header says why."""
-    axes = body.subplots()
-    axes.set_axis_off()
-    return axes
+def without_points(header: Header) -> Figure:
+    """Return a page that shows nothing; its header says why."""
+    with style.context():
+        figure, body = new_page(header)
+        axes = body.subplots()
+        axes.set_axis_off()
+        centre: dict[str, Any] = {"ha": "center", "va": "center", "transform": axes.transAxes}
+        axes.text(0.5, 0.5, "no points to draw", color=style.QUIET, **centre)
+        fit(figure, [axes], EMPTY_HEIGHT)
+    return figure
 
 
 def add_legend(figure: Figure, handles: Mapping[str, Artist]) -> None:

@@ -38,11 +38,10 @@ def plot(table: pd.DataFrame, margin: float, note: str) -> Figure:
     if rows.empty:
         raise UserError(f"how much can go: the table has no rows with a margin of {margin}")
     shown = rows[rows["removable"].notna()]
+    if shown.empty:
+        return page.without_points(header(rows, margin, note))
     with context():
         figure, body = page.new_page(header(rows, margin, note))
-        if shown.empty:
-            page.fit(figure, [page.empty(body)], ROW_HEIGHT)
-            return figure
         columns = [_placed(column) for column in _columns(shown)]
         most = max(column["row"].max() for column in columns) + 1
         looks = styles(list(dict.fromkeys(shown["method"])))

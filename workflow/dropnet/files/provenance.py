@@ -17,6 +17,7 @@ PACKAGES = (
     *("torch", "torchvision", "numpy", "scikit-learn", "safetensors", "pandas", "matplotlib"),
     *("scipy", "pillow"),
 )
+LONGEST_NAME = 100  # characters of a name that the machine gives
 
 
 class Moment(NamedTuple):
@@ -93,5 +94,11 @@ def cpu_model() -> str:
     if sys.platform == "linux" and info.exists():
         for line in info.read_text().splitlines():
             if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
+                return plain_name(line.split(":", 1)[1])
+    return plain_name(platform.processor() or platform.machine())
+
+
+def plain_name(text: str) -> str:
+    """Return what a machine calls a part of it, fit for a table: one line, of bounded length."""
+    printable = "".join(c if c.isprintable() and c not in "|<>`" else " " for c in text)
+    return " ".join(printable.split())[:LONGEST_NAME] or "unknown"

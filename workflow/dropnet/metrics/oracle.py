@@ -19,5 +19,6 @@ def importance(statistics: Statistics) -> list[torch.Tensor]:
 
 
 def measure(task: Any, weights: Weights, masks: Masks) -> Statistics:
-    """Return `loss_without` of a trained network."""
-    return {"loss_without": losses_without_each(task, weights, masks)}
+    """Return `loss_without` of a trained network; a loss that is not a number is infinite."""
+    losses = losses_without_each(task, weights, masks)
+    return {"loss_without": [of.masked_fill(of.isnan(), torch.inf) for of in losses]}

@@ -157,6 +157,17 @@ def _sum(layer: Residual, walk: _Walk) -> Sum:
     return step
 
 
+def flattened(images: torch.Tensor) -> torch.Tensor:
+    """Return images [n, c, h, w] as rows [n, h * w * c], in the order of a `Flatten`."""
+    return images.permute(0, 2, 3, 1).flatten(1)
+
+
+def unflattened(rows: torch.Tensor, image_shape: Sequence[int]) -> torch.Tensor:
+    """Return what `flattened` made of images of the shape (c, h, w) as images again."""
+    channels, height, width = image_shape
+    return rows.view(len(rows), height, width, channels).permute(0, 3, 1, 2)
+
+
 def weighted_steps(steps: Sequence[Step]) -> Iterator[Weighted]:
     """Yield the layers with weights, in the order of their names' numbers."""
     for step in steps:

@@ -28,8 +28,9 @@ class Progress:
         logger.setLevel(logging.INFO)
         self.name, self.fractions, self.max_epochs = name, fractions, max_epochs
         self.finished = 0  # cycles, those of an earlier session included
-        self.durations: list[float] = []  # of the cycles trained in this session
+        self.durations: list[float] = []  # of these cycles, in seconds
         self.cycle_started = self.last_line = time.monotonic()
+        self.epochs = 0  # of the current cycle, trained in this session
         self.bar = tqdm(total=len(fractions), unit="cycle", desc=name, disable=None, leave=False)
 
     def __enter__(self) -> "Progress":
@@ -51,34 +52,38 @@ class Progress:
     def epoch(self, epoch: Epoch) -> None:
         """An epoch of the current cycle has ended."""
         now = time.monotonic()
-        rate = epoch.number / (now - self.cycle_started)
+        self.epochs += 1
+        seconds = (now - self.cycle_started) / self.epochs
         line = (
             f"epoch {epoch.number} of {self.max_epochs} at most, {epoch.training} networks, "
-            f"{rate:.2f} epochs/s, {self._time_left(epoch, now)}"
+            f"{1 / seconds:.2f} epochs/s, {self._time_left(epoch.number, seconds)}"
         )
         self.bar.set_postfix_str(line)
         if now - self.last_line >= SECONDS_BETWEEN_LINES:
             self.last_line = now
             logger.info("%s, %s", self._where(), line)
 
-    def cycle(self, cycle: Cycle, resumed: bool) -> None:
-        """A cycle has ended, or was found finished by an earlier session."""
-        now = time.monotonic()
+    def cycle(self, cycle: Cycle, seconds: float, resumed: bool) -> None:
+        """A cycle has ended, or was found finished by an earlier session.
+
+        Args:
+            cycle: it.
+            seconds: that it took, those of earlier sessions included.
+            resumed: it was found finished.
+        """
         where = self._where()
         self.finished += 1
         self.bar.update()
         epochs = [network.results.epochs for network in cycle.networks]
         accuracy = sum(n.results.test_accuracy for n in cycle.networks) / len(cycle.networks)
-        if resumed:
-            outcome = "already finished"
-        else:
-            self.durations.append(now - self.cycle_started)
-            outcome = f"finished in {now - self.cycle_started:.1f} s"
+        outcome = "already finished" if resumed else f"finished in {seconds:.1f} s"
+        self.durations.append(seconds)
         logger.info(
             "%s, %s: %d to %d epochs, mean test accuracy %.4f",
             where, outcome, min(epochs), max(epochs), accuracy,
         )  # fmt: skip
-        self.cycle_started = self.last_line = now
+        self.cycle_started = self.last_line = time.monotonic()
+        self.epochs = 0
         for network in cycle.networks:
             if network.results.diverged:
                 logger.warning(
@@ -91,15 +96,18 @@ class Progress:
         fraction = self.fractions[self.finished]
         return f"{self.name}: cycle {cycle} of {len(self.fractions)} ({fraction:.3f} remaining)"
 
-    def _time_left(self, epoch: Epoch, now: float) -> str:
-        """From the mean time of this session's cycles; before the first, from the upper bound."""
+    def _time_left(self, epoch: int, seconds: float) -> str:
+        """From the mean time of the cycles finished; before the first, from the upper bound.
+
+        Args:
+            epoch: of the current cycle that has ended; an earlier session may have begun it.
+            seconds: that one of its epochs takes.
+        """
         cycles_left = len(self.fractions) - self.finished
-        spent = now - self.cycle_started
         if self.durations:
             mean = sum(self.durations) / len(self.durations)
-            return f"about {_clock(max(0.0, cycles_left * mean - spent))} left"
-        bound = spent / epoch.number * self.max_epochs * cycles_left - spent
-        return f"at most {_clock(bound)} left"
+            return f"about {_clock(max(0.0, cycles_left * mean - epoch * seconds))} left"
+        return f"at most {_clock((self.max_epochs * cycles_left - epoch) * seconds)} left"
 
 
 def _clock(seconds: float) -> str:

@@ -64,12 +64,12 @@ class Trainer:
             )
             cycle = self.measured(cycle, metric)
             self.finished.put(cycle, checkpoint.seconds)
-        self.progress.cycle(cycle, resumed)
+        self.progress.cycle(cycle, self.finished.seconds[number], resumed)
         return cycle
 
     def unpruned(self, cycle: Cycle, metric: Metric) -> Cycle:
         """Return cycle 0, with the statistics of the metric; measured once, as it is kept too."""
-        if metric.measure is None:
+        if not metric.measures:
             return cycle
         masks = [network.masks for network in cycle.networks]
         kept = self.finished.get(cycle.number, masks)
@@ -80,11 +80,10 @@ class Trainer:
 
     def measured(self, cycle: Cycle, metric: Metric | None) -> Cycle:
         """Return the cycle with what the metric measures beyond the statistics it has."""
-        measure = metric.measure if metric else None
-        if measure is None:
+        if metric is None or not metric.measures:
             return cycle
         networks = [
-            replace(n, statistics={**n.statistics, **measure(self.task, n.weights, n.masks)})
+            replace(n, statistics=metric.measured(self.task, n.weights, n.masks, n.statistics))
             for n in cycle.networks
         ]
         return replace(cycle, networks=networks)

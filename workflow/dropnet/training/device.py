@@ -1,16 +1,23 @@
 """Where networks are trained."""
 
 import fcntl
+import logging
 import os
 import tempfile
+import warnings
+from hashlib import sha256
+from itertools import count
 from pathlib import Path
 from typing import IO
 
 import torch
 
 from dropnet.errors import UserError
+from dropnet.files.provenance import plain_name
 
-PLACES = 64  # of jobs on one GPU; more than its memory has room for
+logger = logging.getLogger("dropnet")
+DRIVER = Path("/dev/nvidiactl")  # is there where NVIDIA's driver is
+HIDDEN = ("", "-1", "NoDevFiles")  # values of CUDA_VISIBLE_DEVICES that mean: no GPU
 #: The lock of the place that this process has taken; it ends with the process.
 _held: list[IO[str]] = []
 
@@ -30,8 +37,10 @@ def find_device(wanted: str, precision: str = "float32", convolves: bool = True)
     Raises:
         UserError: if a GPU is asked for that is not there, or a precision that needs one.
     """
-    present = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    present, trouble = _gpus()
     if wanted == "auto":
+        if trouble and convolves:
+            logger.warning("warning: device: auto: %s; this job trains on the processor", trouble)
         wanted = f"cuda:{_free_gpu(present)}" if present and convolves else "cpu"
     device = torch.device(wanted)
     if device.type == "cuda":
@@ -40,6 +49,7 @@ def find_device(wanted: str, precision: str = "float32", convolves: bool = True)
                 f"config: device: {wanted!r} is not there: torch finds {present} GPUs on this"
                 " machine; allowed: auto, cpu"
                 + "".join(f", cuda:{number}" for number in range(present))
+                + (f"; {trouble}" if trouble else "")
             )
         torch.backends.cudnn.deterministic = True
         torch.backends.cudnn.benchmark = False
@@ -55,23 +65,54 @@ def find_device(wanted: str, precision: str = "float32", convolves: bool = True)
     return device
 
 
-def _free_gpu(count: int) -> int:
-    """Take a place on the GPU that has the fewest jobs, so that jobs side by side are spread."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "all").replace("/", "_")
-    for place in range(PLACES):
-        for number in range(count):
-            name = f"dropnet-{os.getuid()}-gpus-{visible}-{number}-{place}.lock"
-            file = (Path(tempfile.gettempdir()) / name).open("a")
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                file.close()
-                continue
-            _held.append(file)
-            return number
-    return 0
+def _gpus() -> tuple[int, str]:
+    """Return how many GPUs torch can use, and why there is none although a driver is; "" if not."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        present = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if present or not DRIVER.exists() or (visible is not None and visible.strip() in HIDDEN):
+        return present, ""
+    reason = str(said[-1].message) if said else ""
+    if torch.version.cuda is None:
+        reason = "this torch is built without CUDA"
+    reason = " ".join(reason.split())[:300] or "torch finds no GPU"
+    return 0, f"an NVIDIA driver is here, but CUDA does not start ({reason})"
+
+
+def _free_gpu(gpus: int) -> int:
+    """Take a place on the GPU that has the fewest jobs, so that jobs side by side are spread.
+
+    Where files cannot be locked, jobs are spread by the numbers of their processes.
+    """
+    # hashed, as it may be a list of any length; it says which GPUs the numbers stand for
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "all")
+    among = sha256(f"{os.getuid()} {visible}".encode(errors="surrogateescape")).hexdigest()[:16]
+    folder = Path(tempfile.gettempdir())
+    try:
+        for place in count():
+            for number in range(gpus):
+                if _take(folder / f"dropnet-gpus-{among}-{number}-{place}.lock"):
+                    return number
+    except OSError:
+        pass
+    return os.getpid() % gpus
+
+
+def _take(path: Path) -> bool:
+    """Lock a file until this process ends; False if another process has it."""
+    file = path.open("a")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        if isinstance(error, BlockingIOError):
+            return False
+        raise
+    _held.append(file)
+    return True
 
 
 def name_of(device: torch.device) -> str:
     """Return what provenance calls a device: "cpu", or the name of the GPU."""
-    return "cpu" if device.type == "cpu" else torch.cuda.get_device_name(device)
+    return "cpu" if device.type == "cpu" else plain_name(torch.cuda.get_device_name(device))

@@ -27,6 +27,7 @@ from dropnet.errors import UserError
 from dropnet.networks.cycle import Weights
 from dropnet.networks.masks import Masks
 from dropnet.networks.models import classes_of
+from dropnet.networks.steps import flattened, unflattened
 from dropnet.training.evaluation import losses_and_hits
 from dropnet.training.task import BaseTask, Split
 
@@ -90,10 +91,8 @@ class Task(BaseTask):
                 " allowed: none"
             )
         self.classes = classes_of(self.layers)
-        use = torch.stack([(images > 0).sum(0) for images in train[0].flatten(1).split(CHUNK)]).sum(
-            0
-        )
-        self.pixel_order = use.argsort(descending=True, stable=True).to(self.device)
+        use = torch.stack([(flattened(images) > 0).sum(0) for images in train[0].split(CHUNK)])
+        self.pixel_order = use.sum(0).argsort(descending=True, stable=True).to(self.device)
         self.train = self._prepare(*train)
         self.validation = self._prepare(*validation)
         self.test = self._prepare(*test)
@@ -101,7 +100,7 @@ class Task(BaseTask):
     def _prepare(self, images: torch.Tensor, labels: torch.Tensor) -> Samples:
         inputs = torch.ones(len(images), 1 + self.inputs, dtype=self.dtype, device=self.device)
         for pixels, rows in zip(images.split(CHUNK), inputs.split(CHUNK), strict=True):
-            rows[:, 1:] = pixels.to(self.device).flatten(1)[:, self.pixel_order]
+            rows[:, 1:] = flattened(pixels.to(self.device))[:, self.pixel_order]
             rows[:, 1:] /= 255
         return Samples(inputs, labels.to(self.device).long())
 
@@ -145,7 +144,7 @@ class Task(BaseTask):
     def images(self, samples: Samples, start: int, count: int) -> torch.Tensor:
         """Return up to `count` images [n, c, h, w] from the given one on, values from 0 to 1."""
         pixels = samples.inputs[start : start + count, 1:]
-        return pixels.index_select(1, self.pixel_order.argsort()).view(-1, *self.image_shape)
+        return unflattened(pixels.index_select(1, self.pixel_order.argsort()), self.image_shape)
 
     def stack(self, weights: Sequence[Weights], masks: Sequence[Masks]) -> "Stack":
         """Return a stack of networks with the given weights, compacted to their masks."""

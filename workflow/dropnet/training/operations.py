@@ -7,8 +7,11 @@ relu(max(x)) and the pooled image is a quarter of the size; and the activations 
 pooling, the largest tensors of a network, are given up at once, so that the next ones take their
 place in the cache.
 
-Convolutions may compute in another precision than the weights are kept in; what follows the last of
-them, and all sums over samples, have the precision of the weights.
+Convolutions may compute in a lower precision than the weights are kept in. Images, activations and
+their gradients have it then, and so have the gradients of kernels and biases: torch sums them up in
+float32, over all positions of a batch, and rounds them once, before they change weights that are
+not rounded. What follows the last convolution, and what is added up over batches, has the precision
+of the weights; so have the gradients of a normalisation.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +20,7 @@ import torch
 
 from dropnet.networks.cycle import Weights
 from dropnet.networks.models import Conv, Dense, Flatten, GlobalAveragePool, MaxPool
-from dropnet.networks.steps import Step, Sum, Weighted
+from dropnet.networks.steps import Step, Sum, Weighted, flattened, unflattened
 
 NORM_MOMENTUM, NORM_EPSILON = 0.99, 1e-3  # Keras' BatchNormalization
 
@@ -291,16 +294,14 @@ class Flattening(Operation):
         self.dtype = dtype
 
     def forward(self, x: torch.Tensor, observe: Observer | None = None) -> torch.Tensor:
-        return x.permute(0, 2, 3, 1).flatten(1).to(self.dtype)
+        return flattened(x).to(self.dtype)
 
     def train_forward(self, x: torch.Tensor) -> torch.Tensor:
         self.input = x
         return self.forward(x)
 
     def backward(self, gradient: torch.Tensor, rate: float) -> torch.Tensor:
-        samples, channels, height, width = self.input.shape
-        of_image = gradient.view(samples, height, width, channels).permute(0, 3, 1, 2)
-        return of_image.to(self.input.dtype)
+        return unflattened(gradient, self.input.shape[1:]).to(self.input.dtype)
 
 
 class Nodes(_WithKernel):

@@ -1,0 +1,52 @@
+"""A file of a metric that cannot be one is refused in one line, before the first job."""
+
+import pytest
+
+from dropnet.config import metric_files
+from dropnet.errors import UserError
+from dropnet.metrics import FOLDER
+
+MINIMUM = (FOLDER / "minimum.py").read_text()
+PLAIN = "def importance(statistics):\n    return list(statistics['mean_activation'])\n"  # no torch
+WRONG = [
+    ("baseline", MINIMUM, "'baseline' is not allowed as the name of a metric; allowed: small"),
+    ("minimum_layer", MINIMUM, "'minimum_layer' is not allowed"),
+    ("minimum_random_init", MINIMUM, "'minimum_random_init' is not allowed"),
+    ("minimum_p1", MINIMUM, "'minimum_p1' is not allowed"),
+    ("my-metric", MINIMUM, "'my-metric' is not allowed"),
+    ("Mine", MINIMUM, "'Mine' is not allowed"),
+    ("mine", "", "has no function `importance`; needed: one that takes the statistics"),
+    ("mine", MINIMUM.replace("importance", "importanec"), "has no function `importance`"),
+    ("mine", MINIMUM + "\ndef f(:\n", r"mine\.py, line \d+: no Python \(.*\)"),
+    ("mine", "\0", r"no Python \("),
+    ("mine", f"import troch\n{PLAIN}", "cannot be imported: .*No module named 'troch'"),
+    ("mine", f"from dropnet.errors import User\n{PLAIN}", "cannot import name 'User'"),
+    ("mine", PLAIN.replace("):", ") -> trch.Tensor:"), "NameError: name 'trch'"),
+    ("mine", f"{PLAIN}\nSHARE = 1 / 0\n", "cannot be imported: ZeroDivisionError"),
+    ("mine", f"{PLAIN}\nimportance = 3\n", "TypeError: its `importance` is no function"),
+    ("mine", f"{PLAIN}\nraise SystemExit\n", "cannot be imported: SystemExit"),
+]
+
+
+@pytest.mark.parametrize(("name", "code", "message"), WRONG, ids=[m for _, _, m in WRONG])
+def test_a_file_that_is_no_metric_is_refused_in_one_line(tmp_path, name, code, message):
+    (tmp_path / f"{name}.py").write_text(code)
+    with pytest.raises(UserError, match=message) as error:
+        metric_files.check_metrics(tmp_path)
+    assert "\n" not in str(error.value)
+    assert str(tmp_path / f"{name}.py") in str(error.value)
+
+
+def test_metrics_are_taken_and_only_tried_if_reading_them_does_not_do(tmp_path, monkeypatch):
+    tried = []
+    monkeypatch.setattr(metric_files, "_try", tried.append)
+    for file in FOLDER.glob("[a-z]*.py"):
+        (tmp_path / file.name).write_text(file.read_text())
+    (tmp_path / "_helper.py").write_text("what other files use is no metric")
+    metric_files.check_metrics(tmp_path)
+    assert not tried, "a start would take a second more"
+
+
+def test_a_metric_that_does_more_when_it_is_imported_is_tried_and_taken(tmp_path):
+    (tmp_path / "mine.py").write_text("import math\nSHARE = math.log(3)\n" + PLAIN)
+    metric_files.check_metrics(tmp_path)

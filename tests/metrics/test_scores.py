@@ -1,0 +1,122 @@
+"""A metric of one's own: what it returns is refused in one line before a node is dropped by it."""
+
+import math
+import sys
+from types import ModuleType
+
+import pytest
+import torch
+
+from dropnet.errors import UserError
+from dropnet.metrics import FOLDER, METRICS, Metric
+from dropnet.networks.cycle import Cycle, Network, Results
+from dropnet.networks.masks import Masks
+from dropnet.pruning.algorithm import prune_iteratively
+
+HEALTHY = {
+    "mean_activation": [torch.tensor([1.0, 2, 3]), torch.tensor([0.5, 0.25])],
+    "zero_share": [torch.tensor([0.0, 0.5, 0]), torch.tensor([0.5, 0.5])],
+}
+DIVERGED = {**HEALTHY, "mean_activation": [torch.full((3,), math.nan), torch.full((2,), math.nan)]}
+
+
+@pytest.fixture
+def metric_of(monkeypatch):
+    """Return a function that makes a metric of functions."""
+
+    def make(**functions):
+        module = ModuleType("dropnet.metrics.mine")
+        vars(module).update(functions)
+        monkeypatch.setitem(sys.modules, "dropnet.metrics.mine", module)
+        return Metric("mine", "dropnet.metrics.mine", per_layer=False)
+
+    return make
+
+
+def ones(*sizes, **kind):
+    return [torch.ones(size, **kind) for size in sizes]
+
+
+WRONG = [
+    (ones(3, 1), r"importance, layer 2: .* shape \[1\] came; needed: a tensor of 2 floating"),
+    (ones(4, 2), r"layer 1: a tensor of the shape \[4\] came; needed: a tensor of 3"),
+    (ones((3, 1), 2), r"layer 1: a tensor of the shape \[3, 1\] came"),
+    (ones(3), "importance: a list of 1 came; needed: a list of 2 tensors"),
+    (torch.ones(5), "importance: a Tensor came; needed: a list of 2 tensors"),
+    (None, "importance: a NoneType came"),
+    ({"a": 1, "b": 2}, "importance: a dict of 2 came"),
+    ([[1.0, 2, 3], [1.0, 2]], "layer 1: a list came"),
+    (ones(3, 2, dtype=torch.bool), "layer 1: a tensor of torch.bool on cpu came"),
+    (ones(3, 2, dtype=torch.int64), "layer 1: a tensor of torch.int64"),
+    (ones(3, 2, dtype=torch.complex64), "layer 1: a tensor of torch.complex64"),
+    (ones(3, 2, device="meta"), "layer 1: a tensor of torch.float32 on meta"),
+    ([torch.ones(3), torch.tensor([1, math.nan])], "layer 2: nan, for node 1 of those remaining"),
+]
+
+
+@pytest.mark.parametrize(("returned", "message"), WRONG, ids=[m for _, m in WRONG])
+def test_scores_that_are_not_one_number_a_node_are_refused_before_anything_is_dropped(
+    metric_of, returned, message
+):
+    metric = metric_of(importance=lambda statistics: returned)
+    results = Results(0.5, 1, 0.5, 1, 0.5, 1, 3)
+    unpruned = Cycle(0, [Network(0, Masks.full([3, 2]), {}, HEALTHY, results)])
+    cycles = prune_iteratively(unpruned, lambda *_: pytest.fail("it dropped"), metric, 0.4, 0.3)
+    assert next(cycles) is unpruned
+    with pytest.raises(UserError, match=rf"^metric 'mine': .*{message}") as error:
+        next(cycles)
+    assert "\n" not in str(error.value)
+
+
+def test_numbers_of_any_precision_and_infinite_ones_are_scores(metric_of):
+    scores = [torch.tensor([1, math.inf, -math.inf]), torch.tensor([1, 2], dtype=torch.float16)]
+    assert metric_of(importance=lambda statistics: scores).importance(HEALTHY) == scores
+
+
+def test_the_scores_of_a_diverged_network_need_not_be_numbers(metric_of):
+    metric = metric_of(importance=lambda statistics: statistics["mean_activation"])
+    assert all(layer.isnan().all() for layer in metric.importance(DIVERGED))
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_our_own_metrics_pass(name):
+    for statistics in (HEALTHY, DIVERGED):
+        known = {"silent_share": HEALTHY["zero_share"], "loss_without": HEALTHY["zero_share"]}
+        assert len(METRICS[name].importance({**statistics, **known})) == 2
+
+
+def test_an_error_in_a_metric_is_told_with_its_line(metric_of):
+    code = "\n\ndef importance(statistics):\n    return statistics['mean_activations']\n"
+    functions = {}
+    exec(compile(code, str(FOLDER / "mine.py"), "exec"), functions)
+    with pytest.raises(UserError, match=r"^metric 'mine': .*mine\.py, line 4: KeyError: 'mean_act"):
+        metric_of(**functions).importance(HEALTHY)
+    with pytest.raises(UserError, match=r"^metric 'mine': .*mine\.py: TypeError: .*argument"):
+        metric_of(importance=lambda: None).importance(HEALTHY)
+
+
+def test_a_metric_cannot_change_what_is_recorded(metric_of):
+    metric = metric_of(importance=lambda statistics: [s.neg_() for s in statistics["zero_share"]])
+    assert metric.importance(HEALTHY)[1].tolist() == [-0.5, -0.5]
+    assert HEALTHY["zero_share"][1].tolist() == [0.5, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("measured", "message"),
+    [
+        ({"mine": ones(3, 3)}, r"measure: mine, layer 2: a tensor of the shape \[3\] came"),
+        ({"mean_activation": ones(3, 2)}, "measure: a statistic named 'mean_activation' came"),
+        ({"a/b": ones(3, 2)}, "measure: a statistic named 'a/b' came"),
+        (None, "TypeError"),
+    ],
+)
+def test_what_a_metric_measures_is_checked_as_well(metric_of, measured, message):
+    metric = metric_of(importance=lambda s: s["mine"], measure=lambda *_: measured)
+    assert metric.measures
+    with pytest.raises(UserError, match=rf"^metric 'mine': .*{message}"):
+        metric.measured(None, {}, Masks.full([3, 2]), HEALTHY)
+
+
+def test_what_a_metric_measures_comes_to_the_statistics(metric_of):
+    metric = metric_of(importance=lambda s: s["mine"], measure=lambda *_: {"mine": ones(3, 2)})
+    assert set(metric.measured(None, {}, Masks.full([3, 2]), HEALTHY)) == {*HEALTHY, "mine"}

@@ -1,0 +1,128 @@
+"""Files of metrics: refused in one line before the first job if no metric can come of one.
+
+Metrics are imported where torch is, in the jobs. So a file is read here, and imported on trial, in
+a process of its own, only if reading it does not show that this succeeds: torch takes a second.
+"""
+
+import ast
+import builtins
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from dropnet.errors import UserError
+from dropnet.files.code_files import WORKFLOW
+from dropnet.metrics import FOLDER
+from dropnet.tables.runs import BASELINE
+
+#: What a metric may import without being tried.
+KNOWN = {
+    *("math", "torch", "typing.Any", "collections.abc.Sequence"),
+    *("dropnet.networks.cycle.Statistics", "dropnet.networks.cycle.Weights"),
+    *("dropnet.networks.masks.Masks", "dropnet.training.removal.losses_without_each"),
+}
+SECONDS = 120  # an import on trial may take; that of torch from a slow disk is far below
+_TRIAL = """
+import importlib.util, sys
+try:
+    spec = importlib.util.spec_from_file_location("metric_on_trial", sys.argv[1])
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not callable(module.importance):
+        raise TypeError("its `importance` is no function")
+except BaseException as error:
+    sys.exit(f"{type(error).__name__}: {error}")
+"""
+
+
+@cache  # they do not change while a workflow is read
+def check_metrics(folder: Path = FOLDER) -> None:
+    """Check all files of metrics.
+
+    Raises:
+        UserError: if one has a name that is taken, is no Python, has no function `importance`, or
+            cannot be imported.
+    """
+    for file in sorted(folder.glob("*.py")):
+        if not file.name.startswith("_"):
+            _check_name(file)
+            _check_code(file)
+
+
+def _check_name(file: Path) -> None:
+    """Refuse names that a path or another method has."""
+    taken = file.stem == BASELINE or re.search(r"_(layer|random_init|p\d.*)$", file.stem)
+    if taken or not re.fullmatch(r"[a-z][a-z0-9_]*", file.stem):
+        raise UserError(
+            f"{file}: {file.stem!r} is not allowed as the name of a metric; allowed: small letters,"
+            f" digits and _, but not {BASELINE}, and no _layer, _random_init or _p1 at the end"
+        )
+
+
+def _check_code(file: Path) -> None:
+    """Refuse what is no Python, has no `importance`, or fails when it is imported."""
+    try:
+        tree = ast.parse(file.read_bytes(), str(file))
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+        message = error.msg if isinstance(error, SyntaxError) else error
+        raise UserError(f"{file}{line}: no Python ({message})") from None
+    if "importance" not in _names(tree):
+        raise UserError(
+            f"{file}: has no function `importance`; needed: one that takes the statistics and"
+            " returns one score for each remaining node, as in minimum.py"
+        )
+    if not all(map(_is_harmless, tree.body)) and find_spec("torch"):
+        _try(file)
+
+
+def _names(tree: ast.Module) -> Iterator[str]:
+    """The names that a file has after its import, as far as reading can tell."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef(name=name) | ast.Name(id=name, ctx=ast.Store()):
+                yield name
+            case ast.alias(name=name, asname=asname):
+                yield asname or name
+
+
+def _is_harmless(statement: ast.stmt) -> bool:
+    """Say whether a statement of a file cannot fail when the file is imported."""
+    match statement:
+        case ast.Expr(value=ast.Constant()):
+            return True
+        case ast.Import(names=names):
+            return all(alias.name in KNOWN for alias in names)
+        case ast.ImportFrom(module=module, names=names):
+            return all(f"{module}.{alias.name}" in KNOWN for alias in names)
+        case ast.FunctionDef(decorator_list=[], args=arguments, returns=returns):
+            # what is run at once: annotations, and values of arguments that are left out
+            nodes = [*ast.walk(arguments), *(ast.walk(returns) if returns else ())]
+            used = {node.id for node in nodes if isinstance(node, ast.Name)}
+            return used <= {name.rpartition(".")[2] for name in KNOWN} | set(dir(builtins))
+    return False
+
+
+def _try(file: Path) -> None:
+    """Import a file in a process of its own."""
+    try:
+        trial = subprocess.run(
+            [sys.executable, "-c", _TRIAL, str(file)],
+            env={**os.environ, "PYTHONPATH": str(WORKFLOW)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        raise UserError(f"{file}: its import has not ended after {SECONDS} seconds") from None
+    if trial.returncode:
+        lines = trial.stderr.strip().splitlines()
+        raise UserError(f"{file}: cannot be imported: {lines[-1] if lines else 'it ends Python'}")

@@ -1,0 +1,75 @@
+"""What metrics return is checked before anything is dropped by it: it may be anybody's code."""
+
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+
+from dropnet.errors import UserError, of_the_machine
+from dropnet.networks.cycle import Statistics
+
+
+@contextmanager
+def blamed_on(metric: str, file: str) -> Iterator[None]:
+    """Turn an error of a metric into a UserError that names the metric, and the line of its file.
+
+    What the machine refuses is let through, and so is what is an error of the user already.
+    """
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, UserError) or of_the_machine(error):
+            raise
+        lines = [
+            f", line {frame.lineno}"
+            for frame in traceback.extract_tb(error.__traceback__)
+            if frame.filename == file
+        ]
+        where = f"{file}{lines[-1] if lines else ''}"
+        raise UserError(f"metric {metric!r}: {where}: {type(error).__name__}: {error}") from error
+
+
+def checked(metric: str, what: str, scores: object, known: Statistics) -> list[torch.Tensor]:
+    """Return the scores, or statistics, of a metric if they are one number for each remaining node.
+
+    A network that diverged has statistics that are not numbers, and its scores need not be any
+    either: those rank above all others. Infinite ones are numbers.
+
+    Args:
+        metric: its name, for the error.
+        what: came from it, e.g. "importance".
+        scores: that came, for each masked layer.
+        known: the statistics that they are made from.
+
+    Raises:
+        UserError: if they are anything else.
+    """
+    sizes = [len(values) for values in known["mean_activation"]]
+    blamed = f"metric {metric!r}: {what}"
+    if not isinstance(scores, Sequence) or isinstance(scores, str) or len(scores) != len(sizes):
+        many = f" of {len(scores)}" if isinstance(scores, Sequence | dict) else ""
+        raise UserError(
+            f"{blamed}: a {type(scores).__name__}{many} came;"
+            f" needed: a list of {len(sizes)} tensors, one for each masked layer"
+        )
+    healthy = all(bool(values.isfinite().all()) for of in known.values() for values in of)
+    for layer, (values, size) in enumerate(zip(scores, sizes, strict=True), start=1):
+        needed = f"needed: a tensor of {size} floating-point numbers, one for each remaining node"
+        came = _trouble(values, size, healthy)
+        if came:
+            raise UserError(f"{blamed}, layer {layer}: {came} came; {needed}")
+    return list(scores)
+
+
+def _trouble(values: object, size: int, healthy: bool) -> str | None:
+    """Say what came instead of so many numbers; None if it is those."""
+    if not isinstance(values, torch.Tensor):
+        return f"a {type(values).__name__}"
+    if not values.is_floating_point() or values.device.type != "cpu" or values.is_sparse:
+        return f"a tensor of {values.dtype} on {values.device}"
+    if values.shape != (size,):
+        return f"a tensor of the shape {list(values.shape)}"
+    if healthy and bool(values.isnan().any()):
+        return f"nan, for node {int(values.isnan().nonzero()[0])} of those remaining (from 0 on),"
+    return None
