@@ -94,9 +94,15 @@ def test_every_artifact_is_there_and_whole(project):
 
 
 @in_the_project
-def test_the_report_is_made_of_the_run(project):
-    run = snakemake(project, "report")
+def test_the_report_is_made_of_the_run(project, tmp_path):
+    # from a shell that has no python, or another one, on its PATH
+    elsewhere = tmp_path / "python"
+    elsewhere.write_text("#!/bin/sh\nexit 1\n")
+    elsewhere.chmod(0o755)
+    run = snakemake(project, "report", under=("env", f"PATH={tmp_path}:/usr/bin:/bin"))
     assert run.returncode == 0, run.stdout
+    # that a clone without git cannot be published is said when it starts
+    assert "warning: results will not tell which commit made them" in run.stdout
     page = (project / "results/tiny/report.html").read_text()
     for figure in ("mine", "mine_epochs", "filters"):
         assert f'id="{figure}"' in page
