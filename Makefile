@@ -22,8 +22,9 @@ export PYTHONPATH := $(CURDIR)/workflow
 unexport PYTHONHOME
 export PYTHONNOUSERSITE := 1
 
-# Jobs find their tools on PATH. Not exported: the set-up must see the PATH of the user.
-in_venv := PATH="$(CURDIR)/.venv/bin:$$PATH"
+# Jobs find their tools on PATH, and Snakemake keeps a cache, which a home folder may have no room for.
+# Not exported: the set-up must see what the user has.
+in_venv := PATH="$(CURDIR)/.venv/bin:$$PATH" XDG_CACHE_HOME="$(CURDIR)/.snakemake/cache"
 # Values reach the shell as words and not as commands.
 quote = '$(subst ','\'',$(1))'
 scale_option = $(if $(SCALE),--scale $(call quote,$(SCALE)))
@@ -35,6 +36,9 @@ targets = $(foreach target,$(TARGETS),$(call quote,$(target)))
 need = $(if $(filter $(1),$(MAKECMDGOALS)),$(if $($(2)),,$(error $(2) is missing, as in: make $(1) $(2)=$(3))))
 $(call need,checksum,DATASET,MNIST)
 $(call need,publish,SCALE,paper)
+
+# Two runs of Snakemake would wait for each other's lock, and each takes all cores by itself.
+.NOTPARALLEL:
 
 .PHONY: help figures report test quick bench bench-gpu scaling status lint checksum publish pages clean venv venv-keras
 

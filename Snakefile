@@ -1,8 +1,8 @@
 # Entry of the workflow: `snakemake --cores 8` draws every figure at the scale of config.yaml.
 # The rules are in workflow/rules, one file a stage, in the order in which data flows:
 # data.smk -> train.smk -> tables.smk -> figures.smk, claims.smk -> report.smk
-# Before them: startup.smk, and common.smk for what several stages share; what one stage alone asks for
-# is in functions/, under its name.
+# Before them: startup.smk, scheduler.smk, and common.smk for what several stages share; what one stage
+# alone asks for is in functions/, under its name.
 
 from snakemake.utils import min_version
 
@@ -10,6 +10,7 @@ min_version("9.0")
 
 
 include: "workflow/rules/startup.smk"
+include: "workflow/rules/scheduler.smk"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from dropnet.config import check as checking
 from dropnet.config.plan import Plan
+from dropnet.data.formats import FORMATS
 from dropnet.errors import UserError
 from dropnet.files import code_files
 from dropnet.metrics import METRICS
-from dropnet.networks.models import layers_of, masked_widths
+from dropnet.networks.models import MODELS, layers_of, masked_widths
 from dropnet.paper import protocol
 from dropnet.pruning.schedule import remaining_counts
 from dropnet.training.augmentation import AUGMENTATIONS
@@ -91,6 +92,10 @@ MISTAKES = [
     (("scales", "data"), {}, ["the name 'data'", "allowed: any but data"]),
     (("scales", "../x"), {}, ["the name '../x'", "letters, digits"]),
     (("protocol", "learning_rate"), "1e-3", ["learning_rate: '1e-3'", "1.0e-3"]),
+    (("protocol", "learning_rate"), "0.1", ["--configfile"]),  # what --config makes of it
+    (("protocol", "train_images"), "null", ["--configfile"]),
+    (("overlay",), "false", ["overlay: 'false'", "allowed: boolean", "overlay=False)"]),
+    (("seeds_per_job",), "null", ["seeds_per_job: 'null'", "seeds_per_job=)"]),
     (("protocol", "learning_rate"), 0, ["learning_rate: 0", "more than 0"]),
     ((*EXPERIMENT, "prune_fraction"), -0.1, ["prune_fraction: -0.1", "at least 0"]),
     ((*EXPERIMENT, "prune_fraction"), 1.2, ["prune_fraction: 1.2", "at most 1"]),
@@ -401,8 +406,8 @@ def test_kept_cycles_depend_on_the_script_and_on_every_file_it_imports():
 def test_stages_do_not_depend_on_each_others_code():
     """Editing a plot never retrains; editing the pruning never retrains the baseline."""
 
-    def names(script):
-        found = code_files.code_of(ROOT / f"workflow/scripts/{script}.py")
+    def names(script, *modules):
+        found = code_files.code_of(ROOT / f"workflow/scripts/{script}.py", modules)
         modules = {f.relative_to(ROOT / "workflow/dropnet").with_suffix("") for f in found}
         return {str(module) for module in modules} | {str(module.parent) for module in modules}
 
@@ -412,6 +417,12 @@ def test_stages_do_not_depend_on_each_others_code():
     assert not names("prune_network") & {"pruning/progress", "files/provenance"}
     assert not names("plot_figure") & {"training", "pruning", "data", "config"}
     assert not names("split_dataset") & {"data/sources", "data/formats", "networks", "training"}
+    formats = {f"data/{name}" for name in FORMATS}
+    assert not names("prepare_dataset") & formats
+    assert names("prepare_dataset", FORMATS["idx"].module) & formats == {"data/idx"}
+    models = {f"networks/families/{name}" for name in MODELS}
+    assert not names("train_baseline") & models
+    assert names("train_baseline", MODELS["FC"].module) & models == {"networks/families/FC"}
 
 
 def test_a_precision_of_gpus_is_refused_on_a_processor():

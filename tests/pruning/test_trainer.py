@@ -17,7 +17,7 @@ from dropnet.networks.cycle_files import (
     save_initial_weights,
 )
 from dropnet.networks.masks import Masks
-from dropnet.networks.models import fully_connected, masked_widths
+from dropnet.networks.models import MODELS, masked_widths
 from dropnet.networks.weights import initial_weights
 from dropnet.pruning import trainer
 from dropnet.pruning.resume import Checkpoint, FinishedCycles
@@ -161,7 +161,7 @@ def test_each_cycle_rewinds_to_the_original_weights(make_task, baseline, tmp_pat
     monkeypatch.setattr(trainer, "train_cycle", train_cycle)
     run(tmp_path, make_task, baseline)
     assert len(starts) >= 4
-    layers = fully_connected([6, 5], 10)
+    layers = MODELS["FC"]([6, 5], 10)
     for masks, weights in starts:
         for theta0, mask, start in zip(baseline[0], masks, weights, strict=True):
             for name, expected in compact(theta0, steps_of(layers, (1, 6, 6), mask)).items():

@@ -196,8 +196,8 @@ def test_unclean_results_are_refused_unless_allowed(project, method, git, messag
 def test_code_that_was_never_committed_is_refused(project):
     for method in ("baseline", *METHODS):
         for seed in (0, 1):
-            edit_json(provenance_of(method, seed), git={"commit": None, "clean": True})
-    with pytest.raises(UserError, match="uncommitted changes to commit unknown"):
+            edit_json(provenance_of(method, seed), git={"commit": None, "clean": None})
+    with pytest.raises(UserError, match="by code of an unknown commit, as git did not tell it;"):
         publish(Plan(CONFIG), "small")
 
 

@@ -14,6 +14,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY / "envs"))
 
 import pin_environments  # noqa: E402
+from dropnet.files import code_files  # noqa: E402
 
 LOCKS = ("requirements.lock", "benchmarks/requirements-keras.lock")
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
@@ -117,6 +118,15 @@ def test_a_conda_environment_is_up_to_date(name: str) -> None:
     path = REPOSITORY / "envs" / f"{name}.yaml"
     expected = pin_environments.describe_environment(name)
     assert path.read_text(encoding="utf-8") == expected, "run: python envs/pin_environments.py"
+
+
+def test_the_versions_that_make_results_stale_are_those_of_the_environments() -> None:
+    """Planned with conda, or without torch, nothing is stale that was trained in .venv."""
+    _, from_pip = read_conda("train")
+    for stage in code_files.DECIDING:
+        found = code_files.versions_of(stage)
+        assert found.keys() == set(code_files.DECIDING[stage])
+        assert found.items() <= pins_of(from_pip).items()
 
 
 def test_plotting_needs_no_torch() -> None:

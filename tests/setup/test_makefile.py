@@ -32,7 +32,7 @@ def planned(*arguments: str) -> list[str]:
     """The commands that make would run, without the PATH they run with."""
     result = make("-n", *arguments)
     assert result.returncode == 0, result.stderr
-    prefix = f'PATH="{REPOSITORY}/.venv/bin:$PATH" '
+    prefix = f'PATH="{REPOSITORY}/.venv/bin:$PATH" XDG_CACHE_HOME="{REPOSITORY}/.snakemake/cache" '
     return [line.removeprefix(prefix).rstrip() for line in result.stdout.splitlines()]
 
 
@@ -121,3 +121,22 @@ def test_clean_keeps_what_a_run_made(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir(parents=True)
     assert make("-C", str(tmp_path), "clean").returncode == 0
     assert [folder for folder in kept + removed if (tmp_path / folder).exists()] == kept
+
+
+def test_targets_run_one_after_the_other_and_need_no_home(tmp_path: Path) -> None:
+    """Two runs of Snakemake would collide on its lock; its cache would be in the home folder."""
+    shutil.copy(REPOSITORY / "Makefile", tmp_path)
+    for name, program in {
+        "envs/create_venv.sh": "#!/bin/sh\n",
+        ".venv/bin/snakemake": (
+            "#!/bin/sh\n"
+            "mkdir lock && mkdir -p $XDG_CACHE_HOME/snakemake && sleep 0.2 && rmdir lock\n"
+        ),
+    }.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True)
+        path.write_text(program)
+        path.chmod(0o755)
+    result = make("-C", str(tmp_path), "-j2", "figures", "report", HOME="/proc")
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / ".snakemake/cache/snakemake").is_dir()

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dropnet.errors import UserError, exit_on_user_error
-from dropnet.networks.models import MODELS, fully_connected
+from dropnet.networks.models import MODELS
 from dropnet.networks.steps import steps_of
 from dropnet.networks.weights import compact, initial_weights
 from dropnet.training.early_stopping import EarlyStopping
@@ -36,7 +36,7 @@ def loose(**options):
 @pytest.mark.parametrize("batch_size", [16, 32, 331, 400])
 def test_an_epoch_is_plain_sgd(splits, make_task, make_network, widths, batch_size):
     """Two epochs, blocks and partial last batch included, give the plain loop's numbers."""
-    layers = fully_connected(widths, 10)
+    layers = MODELS["FC"](widths, 10)
     weights, masks, _ = make_network(layers, seed=3)
     stack = make_task(widths, batch_size=batch_size).stack([weights], [masks])
     check_epochs(stack, splits, layers, weights, masks, batch_size)
@@ -177,7 +177,7 @@ def test_early_stopping_is_that_of_keras(patience, losses, stops_after):
 @loose(max_examples=20)
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 10**6))
 def test_initial_weights_are_glorot_uniform(inputs, width, seed):
-    weights = initial_weights(steps_of(fully_connected([width], 10), (1, 1, inputs)), seed)
+    weights = initial_weights(steps_of(MODELS["FC"]([width], 10), (1, 1, inputs)), seed)
     for kernel, fan_in, fan_out in [
         (weights["dense1.kernel"], inputs, width),
         (weights["dense2.kernel"], width, 10),
@@ -189,7 +189,7 @@ def test_initial_weights_are_glorot_uniform(inputs, width, seed):
 
 
 def test_initial_weights_fill_their_bounds_and_depend_on_the_seed_alone():
-    steps = steps_of(fully_connected([40, 40], 10), (1, 28, 28))
+    steps = steps_of(MODELS["FC"]([40, 40], 10), (1, 28, 28))
     kernel = initial_weights(steps, 7)["dense1.kernel"]
     limit = math.sqrt(6 / (784 + 40))
     assert kernel.min() < -0.99 * limit
@@ -211,7 +211,7 @@ def cycle_of(task, networks):
 
 def test_a_cycle_records_what_the_protocol_says(splits, make_task, make_network):
     """Early stopping, last weights, running means: all as the plain loop does them."""
-    layers = fully_connected([6, 5], 10)
+    layers = MODELS["FC"]([6, 5], 10)
     networks = [make_network(layers, seed, keep) for seed, keep in [(1, 1), (2, 0.6), (3, 0.3)]]
     cycle = cycle_of(make_task(learning_rate=1.5, max_epochs=12, patience=1), networks)
     epochs = []
@@ -243,7 +243,7 @@ def test_a_cycle_records_what_the_protocol_says(splits, make_task, make_network)
 
 def test_a_diverged_network_is_recorded_and_leaves_the_others_alone(make_task, make_network):
     """Weights that overflow in training: a loss that is not finite, and the rest as without it."""
-    layers = fully_connected([6, 5], 10)
+    layers = MODELS["FC"]([6, 5], 10)
     broken, masks, steps = make_network(layers, 1)
     broken = {name: weight * 1e200 for name, weight in broken.items()}
     healthy = make_network(layers, 2, 0.7)
@@ -259,7 +259,7 @@ def test_a_diverged_network_is_recorded_and_leaves_the_others_alone(make_task, m
 
 
 def test_a_network_pruned_to_nothing_learns_the_classes_shares(splits, make_task, make_network):
-    layers = fully_connected([4, 4], 10)
+    layers = MODELS["FC"]([4, 4], 10)
     network = make_network(layers, 1, keep=0)
     assert network[1].remaining == (0, 0)
     cycle = cycle_of(make_task([4, 4], max_epochs=30, patience=30), [network])

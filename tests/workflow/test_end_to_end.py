@@ -5,10 +5,13 @@ The project is a copy that runs on a few hundred real images (helpers/project.py
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack, contextmanager
 
 import pandas as pd
 import pytest
@@ -91,9 +94,15 @@ def test_every_artifact_is_there_and_whole(project):
 
 
 @in_the_project
-def test_the_report_is_made_of_the_run(project):
-    run = snakemake(project, "report")
+def test_the_report_is_made_of_the_run(project, tmp_path):
+    # from a shell that has no python, or another one, on its PATH
+    elsewhere = tmp_path / "python"
+    elsewhere.write_text("#!/bin/sh\nexit 1\n")
+    elsewhere.chmod(0o755)
+    run = snakemake(project, "report", under=("env", f"PATH={tmp_path}:/usr/bin:/bin"))
     assert run.returncode == 0, run.stdout
+    # that a clone without git cannot be published is said when it starts
+    assert "warning: results will not tell which commit made them" in run.stdout
     page = (project / "results/tiny/report.html").read_text()
     for figure in ("mine", "mine_epochs", "filters"):
         assert f'id="{figure}"' in page
@@ -125,6 +134,18 @@ def test_a_rerun_does_what_an_edit_made_stale(project):
         "aggregate_curve": 3,
     }
     after_curves = {"combine_curves": 1, "plot_figure": 3}
+    convolutional = {
+        **{"train_baseline": 1, "prune_network": 2, "train_random_init": 1},
+        **{
+            "collect_runs": 1,
+            "measure_sizes": 1,
+            "collect_all_runs": 1,
+            "judge_claims": 1,
+            "tabulate_removable": 1,
+            "plot_removable": 1,
+        },
+        **{"aggregate_curve": 1, "combine_curves": 1, "plot_figure": 1},
+    }
     expectations = {
         "workflow/scripts/plot_figure.py": {"plot_figure": 3},
         "workflow/dropnet/figures/page.py": {"plot_figure": 3, "plot_removable": 1},
@@ -144,18 +165,8 @@ def test_a_rerun_does_what_an_edit_made_stale(project):
             },
             **{"aggregate_curve": 2, "combine_curves": 1, "plot_figure": 2, "compare_masks": 1},
         },
-        "workflow/dropnet/training/convolutional.py": {
-            **{"train_baseline": 1, "prune_network": 2, "train_random_init": 1},
-            **{
-                "collect_runs": 1,
-                "measure_sizes": 1,
-                "collect_all_runs": 1,
-                "judge_claims": 1,
-                "tabulate_removable": 1,
-                "plot_removable": 1,
-            },
-            **{"aggregate_curve": 1, "combine_curves": 1, "plot_figure": 1},
-        },
+        "workflow/dropnet/training/convolutional.py": convolutional,
+        "workflow/dropnet/networks/families/Conv.py": convolutional,
         "workflow/dropnet/training/removal.py": {
             **{
                 "prune_network": 1,
@@ -180,22 +191,41 @@ def test_a_rerun_does_what_an_edit_made_stale(project):
             },
             **{"aggregate_curve": 2, "combine_curves": 1, "plot_figure": 2},
         },
-        "workflow/dropnet/metrics/newest.py": {},
-        "workflow/dropnet/pruning/progress.py": {},
-        "workflow/dropnet/files/provenance.py": {},
-        "workflow/dropnet/pruning/status.py": {},
     }
     for name, stale in expectations.items():
-        file = project / name
-        original = file.read_text() if file.exists() else None
-        text = original or (project / "workflow/dropnet/metrics/minimum.py").read_text()
-        file.write_text(text + "\n# edited\n")
-        assert planned(project) == stale, name
-        if original is None:
-            file.unlink()
-        else:
-            file.write_text(original)
+        with edited(project / name):
+            assert planned(project) == stale, name
+    nothing = (
+        *("metrics/newest.py", "networks/families/Newest.py", "networks/families/ResNet18.py"),
+        *("pruning/progress.py", "pruning/status.py", "files/provenance.py", "errors.py"),
+        # data with a pinned sum are what they are, whatever decodes them
+        *("data/idx.py", "data/tiny_imagenet.py", "data/sources.py", "data/prepare.py"),
+        "../scripts/prepare_dataset.py",
+    )
+    with ExitStack() as edits:
+        for name in nothing:
+            edits.enter_context(edited(project / "workflow/dropnet" / name))
+        assert planned(project) == {}
+    # other versions of packages are other code
+    package = project / "workflow/torch-99.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Name: torch\nVersion: 99\n")
+    assert planned(project) == {**training, **after_runs, **after_curves}
+    shutil.rmtree(package)
     assert planned(project) == {}
+
+
+@contextmanager
+def edited(file):
+    """A file with a comment at its end, or a new one like its neighbour; within, and not behind."""
+    original = file.read_text() if file.exists() else None
+    text = original or min(file.parent.glob("[!_]*.py")).read_text()
+    file.write_text(text + "\n# edited\n")
+    yield
+    if original is None:
+        file.unlink()
+    else:
+        file.write_text(original)
 
 
 def test_one_figure_needs_its_own_methods_only(project, tmp_path):
@@ -205,6 +235,50 @@ def test_one_figure_needs_its_own_methods_only(project, tmp_path):
     plan = planned(folder, "figures/tiny/mine_epochs.png")
     assert plan["plot_figure"] == plan["aggregate_curve"] == 1
     assert "combine_curves" not in plan
+
+
+@in_the_project
+def test_verdicts_on_what_has_run_need_nothing_else(project, tmp_path):
+    folder = tmp_path / "part"
+    shutil.copytree(project, folder)
+    table = folder / "results/tiny/claims_so_far.csv"
+    for file in folder.glob("results/tiny/FC8-FC6/random_layer/runs_seeds0-1.csv"):
+        file.unlink()
+    (folder / "results/tiny/claims.csv").unlink()
+    (folder / "results/tiny/runs.csv").unlink()
+    (folder / "results/tiny/FC8-FC6/runs.csv").unlink()
+    assert planned(folder, "results/tiny/claims.csv")["prune_network"] == 1
+    run = snakemake(folder, str(table.relative_to(folder)))
+    assert run.returncode == 0, run.stdout
+    runs = pd.read_csv(table.with_name("runs_so_far.csv"))
+    whole = pd.read_csv(project / "results/tiny/runs.csv")
+    left_out = (whole["experiment"] == "FC8-FC6") & (whole["method"] == "random_layer")
+    pd.testing.assert_frame_equal(runs, whole[~left_out].reset_index(drop=True))
+    assert len(pd.read_csv(table)) > 50
+    shutil.rmtree(folder / "results/tiny")
+    refused = snakemake(folder, "-n", str(table.relative_to(folder))).stdout
+    assert "no method has run with all its seeds at scale tiny" in refused
+
+
+def test_no_command_grows_with_the_number_of_seeds(tmp_path):
+    """It is one argument of bash, and Linux limits that to 128 KiB."""
+
+    def longest(seeds):
+        folder = copy_project(tmp_path / f"{seeds}")
+        config = yaml.safe_load((folder / "config.yaml").read_text())
+        for experiment in config["experiments"].values():
+            experiment["scales"] = {"tiny": {"seeds": seeds, "seeds_per_job": 1}}
+        (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+        found = {}
+        for line in snakemake(folder, "-n", "-p", "report").stdout.splitlines():
+            if command := re.search(r"python workflow/scripts/(\w+)\.py.*", line):
+                found[command[1]] = max(found.get(command[1], 0), len(command[0]))
+        return found
+
+    few, many = longest(2), longest(9)
+    assert few.keys() == many.keys()
+    assert len(few) == 15
+    assert few == many
 
 
 def test_killed_and_on_one_core_gives_the_same_tables(project, tmp_path):
@@ -278,6 +352,20 @@ def test_tiny_imagenet_is_drawn_when_it_is_asked_for_and_there(tmp_path):
     assert set(data["files"]) == {"tiny-imagenet-200.zip"}
     file = next(folder.glob("results/tiny/ResNet18-Tiny-ImageNet/minimum/provenance_seeds0-0.json"))
     assert json.loads(file.read_text())["settings"]["augmentation"] == "affine"
+
+    # whose sum is not pinned, are made anew when their files or their decoder are others
+    archive = folder / "data/tiny-imagenet-200.zip"
+    os.utime(archive)
+    with edited(folder / "workflow/dropnet/data/idx.py"):
+        assert planned(folder, figure) == {}
+    with edited(folder / "workflow/dropnet/data/tiny_imagenet.py"):
+        assert (
+            planned(folder, figure).items() >= {"prepare_dataset": 1, "train_baseline": 1}.items()
+        )
+    date = archive.stat().st_mtime
+    write_files(folder / "data", {archive.name: zipped(tiny_imagenet_files(train=12, test=7))})
+    os.utime(archive, (date, date - 9999))  # and older ones, too
+    assert planned(folder, figure).items() >= {"prepare_dataset": 1, "train_baseline": 1}.items()
 
 
 @in_the_project

@@ -1,6 +1,7 @@
 # What several stages share: wildcards that can only be configured names, the code that a rule
 # depends on, the files of an experiment, and what a run makes in the end.
 
+import hashlib
 import json
 import os
 import re
@@ -8,7 +9,7 @@ from functools import cache
 
 from snakemake.exceptions import WorkflowError
 
-from dropnet.files import code_files
+from dropnet.files import artifacts, code_files
 from dropnet.metrics import METRICS
 
 
@@ -47,6 +48,30 @@ def code_of(rule_name, *modules):
     """The package's files that the script of a rule depends on; an edit of one reruns the rule."""
     files = code_files.code_of(script_of(rule_name), modules)
     return [os.path.relpath(file) for file in files]
+
+
+@cache
+def versions_of(stage):
+    """The versions of the packages that decide the numbers of a stage, where its jobs run.
+
+    With conda, or where one plans without these packages, they are those that its environment pins.
+    """
+    pins = (WORKFLOW.parent / "envs" / "train.yaml").read_text()
+    pinned = dict(re.findall(r"^ +- ([\w.-]+)==(\S+)$", pins, re.MULTILINE))
+    here = {} if WITH_CONDA else code_files.versions_of(stage)
+    return {name: here.get(name, pinned[name]) for name in code_files.DECIDING[stage]}
+
+
+def in_a_file(*words):
+    """One argument that stands for many: the name, behind an @, of a file with one of them a line.
+
+    Linux takes no more than 128 KiB as one argument, and a job's command is one argument of bash.
+    """
+    text = "".join(f"{word}\n" for word in words)
+    path = f".snakemake/lists/{hashlib.sha256(text.encode()).hexdigest()}.txt"
+    if not os.path.exists(path):
+        artifacts.write_text(path, text)
+    return f"@{path}"
 
 
 def reference(name):

@@ -6,10 +6,13 @@
 #          training images are trained on and which are for validation
 
 
+include: "functions/data.smk"
+
+
 rule prepare_dataset:
     input:
-        script=script_of("prepare_dataset"),
-        code=code_of("prepare_dataset"),
+        script=ancient(script_of("prepare_dataset")),
+        code=lambda w: code_behind(w.dataset),
     output:
         dataset="results/data/{dataset}.safetensors",
         provenance="results/data/{dataset}.provenance.json",
@@ -20,9 +23,8 @@ rule prepare_dataset:
     threads: 1
     params:
         # what the data are: a change runs this job again, and all that is trained on them
-        pinned=lambda w: [
-            config["datasets"][w.dataset][key] for key in ("classes", "sha256")
-        ],
+        content=lambda w: content_of(w.dataset),
+        found=lambda w: found_for(w.dataset),
         # where they come from: not so, as Snakemake compares no parameter that asks for `output`
         settings=lambda w, output: json.dumps(
             config["datasets"][w.dataset], sort_keys=True
@@ -49,6 +51,8 @@ rule split_dataset:
     conda:
         "../../envs/train.yaml"
     threads: 1
+    params:
+        versions=versions_of("split"),
     message:
         "Split {wildcards.dataset} (training images: {wildcards.train_images})"
     shell:

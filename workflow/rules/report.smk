@@ -31,14 +31,17 @@ rule make_report:
     threads: 1
     params:
         note=lambda w: plan.at(w.scale).note,
-        pictures=lambda w: json.dumps(pictures(w.scale)),
+        shown=lambda w, input: in_a_file(
+            *("--pictures", json.dumps(pictures(w.scale))),
+            *("--provenance", *input.provenance),
+        ),
     message:
         "Write the report (scale {wildcards.scale})"
     shell:
-        "python {input.script:q} --scale {wildcards.scale:q} --note {params.note:q}"
+        "python {input.script:q} --scale {wildcards.scale:q} --note={params.note:q}"
         " --claims {input.claims:q} --removable {input.removable:q}"
-        " --overview {input.overview:q} --pictures {params.pictures:q} --output {output:q}"
-        " --provenance {input.provenance:q} 2> {log:q}"
+        " --overview {input.overview:q} --output {output:q} {params.shown:q}"
+        " 2> {log:q}"
 
 
 rule report:

@@ -5,8 +5,11 @@
 import atexit
 import logging
 import os
+import shlex
 import sys
 from pathlib import Path
+
+from snakemake.settings.types import DeploymentMethod
 
 WORKFLOW = Path(workflow.basedir) / "workflow"
 sys.path.insert(0, str(WORKFLOW))
@@ -17,8 +20,11 @@ os.environ |= {"PYTHONPATH": str(WORKFLOW)}
 from dropnet.config.check import check
 from dropnet.config.plan import Plan
 from dropnet.errors import GO_ON, UserError, exit_on_user_error
-from dropnet.files import workspace, yaml_files
+from dropnet.files import provenance, workspace, yaml_files
 from dropnet.paper import claims
+
+# conda brings packages, and an interpreter, of its own
+WITH_CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 
 
 def trouble():
@@ -33,9 +39,14 @@ def tell_trouble():
         print(f"error: {words}", file=sys.stderr, flush=True)
 
 
+# Jobs run under the interpreter that runs Snakemake here, whatever PATH has; with conda, under that
+# of their environment.
+interpreter = shlex.quote(sys.executable).replace("{", "{{").replace("}", "}}")
+PYTHON = "" if WITH_CONDA else f'python() {{{{ {interpreter} "$@"; }}}}; '
+
 # a job that is killed cannot speak for itself
 shell.prefix(
-    "set -euo pipefail; trap 'status=$?; [ $status -le 128 ] || echo \"error: a job was ended by"
+    f"{PYTHON}set -euo pipefail; trap 'status=$?; [ $status -le 128 ] || echo \"error: a job was ended by"
     " signal $((status - 128)); if nobody did so, memory was short: use fewer cores, or give jobs"
     f" more memory, {GO_ON}\" >&2' EXIT; "
 )
@@ -72,3 +83,11 @@ with exit_on_user_error():
     claims.load()
 
 plan = Plan(config)
+
+if workflow.is_main_process and (why := provenance.git_state().get("unknown")):
+    print(
+        f"warning: results will not tell which commit made them, so that `make publish` refuses them:"
+        f" {why}",
+        file=sys.stderr,
+        flush=True,
+    )

@@ -2,6 +2,7 @@
 #   needs  results/{scale}/{experiment}/{method}/runs_seeds{seeds}.csv of every method (train.smk), and
 #          its networks_seeds{seeds}.safetensors
 #   makes  results/{scale}/{experiment}/runs.csv, results/{scale}/runs.csv: one row per network
+#          results/{scale}/runs_so_far.csv: the same, of the methods that have run with all seeds
 #          results/{scale}/curves/{figure}.csv: one row per point of a figure
 #          results/{scale}/curves.csv: those of all figures that show an accuracy
 #          results/{scale}/{experiment}/agreement.csv: how far the masks are those of the oracle
@@ -28,12 +29,13 @@ rule collect_runs:
         "../../envs/plot.yaml"
     threads: 1
     params:
-        methods=lambda w: methods_of([w.experiment]),
+        runs=lambda w, input: in_a_file(
+            "--methods", methods_of([w.experiment]), *input.runs
+        ),
     message:
         "Collect the runs of {wildcards.experiment} (scale {wildcards.scale})"
     shell:
-        "python {input.script:q} --methods {params.methods:q} --output {output:q}"
-        " {input.runs:q} 2> {log:q}"
+        "python {input.script:q} --output {output:q} {params.runs:q} 2> {log:q}"
 
 
 # the same script, one level up
@@ -51,9 +53,29 @@ use rule collect_runs as collect_all_runs with:
     log:
         "results/{scale}/logs/collect_all_runs.txt",
     params:
-        methods=lambda w: methods_of(plan.at(w.scale).experiments),
+        runs=lambda w, input: in_a_file(
+            "--methods", methods_of(plan.at(w.scale).experiments), *input.runs
+        ),
     message:
         "Collect all runs (scale {wildcards.scale})"
+
+
+# and for those that are there
+use rule collect_runs as collect_runs_so_far with:
+    input:
+        script=script_of("collect_runs"),
+        code=code_of("collect_runs"),
+        runs=lambda w: runs_so_far(w.scale),
+    output:
+        "results/{scale}/runs_so_far.csv",
+    log:
+        "results/{scale}/logs/collect_runs_so_far.txt",
+    params:
+        runs=lambda w, input: in_a_file(
+            "--methods", methods_of(plan.experiments), *input.runs
+        ),
+    message:
+        "Collect the runs that are there (scale {wildcards.scale})"
 
 
 rule aggregate_curve:
@@ -76,14 +98,16 @@ rule aggregate_curve:
     threads: 1
     params:
         shows=lambda w: plan.figures[w.figure].shows,
-        methods=lambda w: json.dumps(plan.figures[w.figure].runs),
+        runs=lambda w, input: in_a_file(
+            "--methods", json.dumps(plan.figures[w.figure].runs), *input.runs
+        ),
         stop_fraction=lambda w: plan.figures[w.figure].stop_fraction,
     message:
         "Aggregate the curves of {wildcards.figure} (scale {wildcards.scale})"
     shell:
         "python {input.script:q} --figure {wildcards.figure:q} --shows {params.shows:q}"
-        " --methods {params.methods:q} --stop-fraction {params.stop_fraction:q}"
-        " --output {output:q} {input.runs:q} 2> {log:q}"
+        " --stop-fraction {params.stop_fraction:q}"
+        " --output {output:q} {params.runs:q} 2> {log:q}"
 
 
 rule combine_curves:
@@ -106,10 +130,12 @@ rule combine_curves:
     conda:
         "../../envs/plot.yaml"
     threads: 1
+    params:
+        curves=lambda w, input: in_a_file(*input.curves),
     message:
         "Combine the curves of all figures (scale {wildcards.scale})"
     shell:
-        "python {input.script:q} --output {output:q} {input.curves:q} 2> {log:q}"
+        "python {input.script:q} --output {output:q} {params.curves:q} 2> {log:q}"
 
 
 rule compare_masks:
@@ -125,18 +151,18 @@ rule compare_masks:
         "../../envs/train.yaml"
     threads: 1
     params:
-        networks=lambda w: json.dumps(networks_to_compare(w)),
+        networks=lambda w: in_a_file("--networks", json.dumps(networks_to_compare(w))),
     message:
         "Compare the masks of {wildcards.experiment} with the oracle's (scale {wildcards.scale})"
     shell:
         "python {input.script:q} --experiment {wildcards.experiment:q}"
-        " --networks {params.networks:q} --output {output:q} 2> {log:q}"
+        " {params.networks:q} --output {output:q} 2> {log:q}"
 
 
 rule measure_sizes:
     input:
         script=script_of("measure_sizes"),
-        code=code_of("measure_sizes"),
+        code=lambda w: code_of("measure_sizes", model_of(w)),
         networks=lambda w: joined(networks_of_all(w)),
     output:
         "results/{scale}/{experiment}/sizes.csv",
@@ -150,12 +176,12 @@ rule measure_sizes:
         image=lambda w: json.dumps(
             config["datasets"][config["experiments"][w.experiment]["dataset"]]["image"]
         ),
-        networks=lambda w: json.dumps(networks_of_all(w)),
+        networks=lambda w: in_a_file("--networks", json.dumps(networks_of_all(w))),
     message:
         "Count the parameters of {wildcards.experiment} (scale {wildcards.scale})"
     shell:
         "python {input.script:q} --settings {params.settings:q} --image {params.image:q}"
-        " --networks {params.networks:q} --output {output:q} 2> {log:q}"
+        " {params.networks:q} --output {output:q} 2> {log:q}"
 
 
 rule tabulate_removable:
@@ -176,10 +202,13 @@ rule tabulate_removable:
         "../../envs/plot.yaml"
     threads: 1
     params:
-        methods=lambda w: methods_of(plan.at(w.scale).experiments),
-        classes=lambda w: classes_of(w.scale),
+        sizes=lambda w, input: in_a_file(
+            *("--methods", methods_of(plan.at(w.scale).experiments)),
+            *("--classes", classes_of(w.scale)),
+            *("--sizes", *input.sizes),
+        ),
     message:
         "Tabulate how much can go (scale {wildcards.scale})"
     shell:
-        "python {input.script:q} --runs {input.runs:q} --methods {params.methods:q}"
-        " --classes {params.classes:q} --output {output:q} --sizes {input.sizes:q} 2> {log:q}"
+        "python {input.script:q} --runs {input.runs:q} --output {output:q}"
+        " {params.sizes:q} 2> {log:q}"

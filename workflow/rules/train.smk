@@ -15,7 +15,7 @@ include: "functions/train.smk"
 rule train_baseline:
     input:
         script=script_of("train_baseline"),
-        code=lambda w: code_of("train_baseline", *engines(w)),
+        code=lambda w: code_of("train_baseline", *modules_of(w)),
         dataset=dataset_file,
         split=split_file,
     output:
@@ -30,6 +30,7 @@ rule train_baseline:
     threads: 1
     params:
         settings=lambda w: settings_of(w).to_json(),
+        versions=versions_of("train"),
         # where it is trained makes nothing stale: no comparison of a parameter that asks for `output`
         device=lambda w, output: config["device"],
         # not an output: Snakemake removes the outputs of an interrupted job
@@ -49,7 +50,7 @@ rule prune_network:
         script=script_of("prune_network"),
         code=lambda w: code_of(
             "prune_network",
-            *engines(w),
+            *modules_of(w),
             METRICS[plan.methods[w.method].metric].module,
         ),
         dataset=dataset_file,
@@ -67,6 +68,7 @@ rule prune_network:
     threads: 1
     params:
         settings=lambda w: settings_of(w).to_json(),
+        versions=versions_of("train"),
         method=lambda w: plan.methods[w.method].name,
         metric=lambda w: plan.methods[w.method].metric,
         device=lambda w, output: config["device"],
@@ -86,7 +88,7 @@ rule prune_network:
 rule train_random_init:
     input:
         script=script_of("train_random_init"),
-        code=lambda w: code_of("train_random_init", *engines(w)),
+        code=lambda w: code_of("train_random_init", *modules_of(w)),
         dataset=dataset_file,
         split=split_file,
         pruned="results/{scale}/{experiment}/{metric}/networks_seeds{seeds}.safetensors",
@@ -101,6 +103,7 @@ rule train_random_init:
     threads: 1
     params:
         settings=lambda w: settings_of(w).to_json(),
+        versions=versions_of("train"),
         method=lambda w: f"{w.metric} (random_init)",
         device=lambda w, output: config["device"],
         # not an output: Snakemake removes the outputs of an interrupted job

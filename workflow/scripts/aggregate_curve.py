@@ -11,7 +11,7 @@ from dropnet.tables.columns import QUANTITIES
 
 def main() -> None:
     """Read, aggregate and write."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, fromfile_prefix_chars="@")
     parser.add_argument("--figure", required=True)
     parser.add_argument("--shows", required=True, help=f"one of {', '.join(QUANTITIES)}")
     parser.add_argument(

@@ -10,7 +10,7 @@ from dropnet.tables.aggregate import read_runs
 
 def main() -> None:
     """Read, check, join and write."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, fromfile_prefix_chars="@")
     parser.add_argument("--methods", type=json.loads, help="JSON: each experiment's methods")
     parser.add_argument("--output", required=True)
     parser.add_argument("runs", nargs="+")

@@ -9,7 +9,7 @@ from dropnet.tables.aggregate import combine, read_curve
 
 def main() -> None:
     """Read, join and write."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, fromfile_prefix_chars="@")
     parser.add_argument("--output", required=True)
     parser.add_argument("curves", nargs="*")
     args = parser.parse_args()

@@ -10,7 +10,7 @@ from dropnet.tables.agreement import write_agreement
 
 def main() -> None:
     """Read, compare and write."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, fromfile_prefix_chars="@")
     parser.add_argument("--experiment", required=True)
     parser.add_argument(
         "--networks", type=json.loads, required=True, help="JSON: each method's files of networks"

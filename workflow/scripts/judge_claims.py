@@ -13,7 +13,7 @@ from dropnet.tables.aggregate import read_runs
 
 def main() -> None:
     """Read, judge and write."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, fromfile_prefix_chars="@")
     parser.add_argument("--runs", required=True, help="all runs of the scale")
     parser.add_argument("--claims", required=True, help="the statements, a YAML file")
     parser.add_argument("--paper", required=True, help="the paper's curves, a CSV file")

@@ -13,7 +13,7 @@ from dropnet.tables.columns import REMOVABLE
 
 def main() -> None:
     """Read, render and write."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, fromfile_prefix_chars="@")
     parser.add_argument("--scale", required=True)
     parser.add_argument("--note", required=True, help="what is said of a reduced protocol")
     parser.add_argument("--claims", required=True, help="the verdicts, a CSV file")

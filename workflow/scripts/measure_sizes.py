@@ -10,7 +10,7 @@ from dropnet.tables.sizes import write_sizes
 
 def main() -> None:
     """Read masks, count and write."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, fromfile_prefix_chars="@")
     parser.add_argument("--settings", type=Settings.from_json, required=True, help="as JSON")
     parser.add_argument("--image", type=json.loads, required=True, help="JSON: its shape")
     parser.add_argument(

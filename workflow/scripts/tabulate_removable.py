@@ -14,7 +14,7 @@ from dropnet.tables.removable import tabulate
 
 def main() -> None:
     """Read, tabulate and write."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, fromfile_prefix_chars="@")
     parser.add_argument("--runs", required=True, help="all runs of the scale")
     parser.add_argument("--sizes", nargs="+", required=True, help="those of each experiment")
     parser.add_argument(

@@ -1,5 +1,6 @@
 """config.yaml: refused in one line if anything in it is wrong."""
 
+import re
 import reprlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -215,9 +216,7 @@ def _explain(error: ValidationError) -> str:
             return f"{key}: the key {missing!r} is missing; needed: {', '.join(limit)}"
         case "type":
             types = limit if isinstance(limit, str) else " or ".join(limit)
-            hint = ""
-            if types.startswith(("number", "integer")) and isinstance(value, str):
-                hint = " (YAML reads 1e-3 as text; write 1.0e-3)"
+            hint = _meant(key, value, types) if isinstance(value, str) else ""
             return f"{key}: {shown} is not allowed; allowed: {types}{hint}"
         case "pattern" if "sha256" in error.absolute_path:
             return f"{key}: {shown} is not allowed; allowed: 64 hexadecimal digits, or null"
@@ -246,6 +245,24 @@ def _explain(error: ValidationError) -> str:
         "uniqueItems": "each only once",
     }
     return f"{key}: {shown} is not allowed; allowed: {bounds[error.validator].format(limit)}"
+
+
+def _meant(key: str, text: str, types: str) -> str:
+    """Say how to write what is text and was meant to be something else; "" if none of that is."""
+    numbers = types.startswith(("number", "integer"))
+    if re.fullmatch(r"(?i)true|false", text) and "boolean" in types:
+        alone = f"{key}={text.title()}"
+    elif re.fullmatch(r"(?i)none|null|~", text) and "null" in types:
+        alone = f"{key}="
+    elif re.fullmatch(r"[+-]?[\d.]+", text) and numbers:
+        alone = f"{key}={text}"
+    else:
+        return " (YAML reads 1e-3 as text; write 1.0e-3)" if numbers else ""
+    if "." in key:
+        return (
+            " (in a file without quotes; --config makes text of what is nested: use --configfile)"
+        )
+    return f" (in a file without quotes; after --config: {alone})"
 
 
 def _shown(value: object) -> str:

@@ -136,6 +136,29 @@ def _parse_entry(entry: object, where: str) -> Source:
     return Source(name, place, data_format or "")
 
 
+def modules_of(entries: object) -> list[str]:
+    """Return the modules that decode what the sources of a configuration have."""
+    return sorted({FORMATS[source.format].module for source in parse(entries) if source.format})
+
+
+def sum_of_folders(entries: object, data_dir: Path) -> str | None:
+    """Return the SHA-256 over the names and contents of the files in the first folder that has any.
+
+    None if no folder among the sources has files of its format, or some cannot be read: what is
+    wrong with them is told when they are decoded.
+    """
+    for source in parse(entries):
+        if source.kind != "folder":
+            continue
+        with suppress(UserError, OSError):
+            folder = _folder(source, data_dir)
+            if found := FORMATS[source.format].find(folder):
+                layout, paths = found
+                sums = {str(p.relative_to(folder)): _sha256(p) for p in layout.read(paths)}
+                return hashlib.sha256(json.dumps(sums).encode()).hexdigest()
+    return None
+
+
 def fetch(
     dataset: str, sources: Iterable[Source], data_dir: Path, log: Callable[[str], None]
 ) -> Fetched:

@@ -27,6 +27,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dropnet.data.formats import Layout
 from dropnet.errors import UserError
 
 FOLDER = "tiny-imagenet-200"
@@ -207,3 +208,10 @@ def _decode_image(content: bytes, name: str) -> np.ndarray:
     ) as error:
         raise UserError(f"{name}: not a whole JPEG image ({error})") from None
     return pixels.transpose(2, 0, 1)
+
+
+FILES = f"{ARCHIVE}, or the folder {FOLDER} that it holds,"
+LAYOUTS = (
+    Layout((CLASSES, ANNOTATIONS), decode_folder, subfolders=(FOLDER, "."), below=("train", "val")),
+    Layout((ARCHIVE,), decode_archive),
+)

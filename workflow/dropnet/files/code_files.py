@@ -1,13 +1,23 @@
-"""Which code a script depends on, so that an edit reruns exactly the jobs that it makes stale."""
+"""Which code a script depends on, so that an edit reruns exactly the jobs that it makes stale.
+
+Of the project's own code those are files, of others' the versions of packages.
+"""
 
 from collections.abc import Iterable
 from hashlib import file_digest
+from importlib.metadata import PackageNotFoundError, version
 from modulefinder import ModuleFinder
 from pathlib import Path
 
 WORKFLOW = Path(__file__).resolve().parents[2]
 #: Modules that tell of a job and cannot change a number; an edit of one reruns nothing.
-REPORTING = ("progress.py", "provenance.py")
+REPORTING = ("code_files.py", "errors.py", "progress.py", "provenance.py")
+#: Packages that decide the numbers of a stage; another version of one reruns it.
+DECIDING = {
+    "data": ("numpy", "pillow"),
+    "split": ("numpy", "scikit-learn"),
+    "train": ("torch", "triton"),
+}
 
 
 def code_of(script: str | Path, modules: Iterable[str] = ()) -> list[Path]:
@@ -33,6 +43,17 @@ def code_sums(script: str | Path, modules: Iterable[str] = ()) -> dict[str, str]
     """Return the SHA-256 of a script and of all that `code_of` finds, by path."""
     files = [Path(script).resolve(), *code_of(script, modules)]
     return {str(file.relative_to(WORKFLOW)): checksum(file) for file in files}
+
+
+def versions_of(stage: str) -> dict[str, str]:
+    """Return the versions of the packages that decide the numbers of a stage, as installed here."""
+    found = {}
+    for package in DECIDING[stage]:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:  # one may plan without torch
+            continue
+    return found
 
 
 def checksum(path: str | Path) -> str:

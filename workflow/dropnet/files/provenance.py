@@ -61,20 +61,26 @@ def _sum_of_input(path: str | Path) -> str:
 
 
 def git_state() -> dict[str, Any]:
-    """Return the commit and whether tracked files were as committed; None outside a repository."""
-    folder = Path(__file__).parent
+    """Return the commit of this code, and whether tracked files were as committed.
 
-    def git(*words: str) -> str | None:
-        try:
-            answer = subprocess.run(
-                ["git", "-C", str(folder), *words], capture_output=True, text=True, check=False
-            )
-        except FileNotFoundError:  # no git on this machine
-            return None
-        return answer.stdout.strip() if answer.returncode == 0 else None
+    Where git does not know this code, or refuses to say, both are None, and `unknown` says why.
+    """
+    here = Path(__file__)
 
-    changes = git("status", "--porcelain", "--untracked-files=no")
-    return {"commit": git("rev-parse", "HEAD"), "clean": None if changes is None else not changes}
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(here.parent), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", here.name)  # it may lie in somebody else's repository
+        commit = git("rev-parse", "--verify", "HEAD")
+        changes = git("status", "--porcelain", "--untracked-files=no")
+    except FileNotFoundError:
+        return {"commit": None, "clean": None, "unknown": "git is not installed"}
+    except subprocess.CalledProcessError as error:
+        said = next(iter(error.stderr.splitlines()), f"status {error.returncode}")
+        return {"commit": None, "clean": None, "unknown": f"git says: {said}"}
+    return {"commit": commit, "clean": not changes}
 
 
 def versions() -> dict[str, str]:

@@ -1,12 +1,15 @@
 """The networks, declared layer by layer; initial weights, compaction and training follow from that.
 
-To add a model, write a function from widths and classes to its layers and put it in MODELS.
+To add a model, put a file into families/: its name is the model's, and its function `layers` maps
+widths and classes to the layers. Nothing else has to be edited, and what other models have trained
+stays as it is.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from importlib import import_module
+from pathlib import Path
 
 from dropnet.errors import UserError
 from dropnet.settings import Settings
@@ -71,7 +74,7 @@ class Residual:
 Layer = Flatten | MaxPool | GlobalAveragePool | Dense | Conv | Residual
 
 
-def _check_widths(model: str, widths: Sequence[int], count: int | None) -> None:
+def check_widths(model: str, widths: Sequence[int], count: int | None) -> None:
     """Refuse widths that are not `count` layers (any number of them if None) of 1 or more."""
     fits = widths and min(widths) >= 1 and (count is None or len(widths) == count)
     if not fits:
@@ -81,119 +84,21 @@ def _check_widths(model: str, widths: Sequence[int], count: int | None) -> None:
         )
 
 
-def fully_connected(widths: Sequence[int], classes: int) -> tuple[Layer, ...]:
-    """Model A (Sections 3.3, 4.1): flatten, FC n1 [mask], FC n2 [mask], ..., linear classifier.
+@dataclass(frozen=True)
+class Model:
+    """A family of networks, by the module that lists their layers."""
 
-    Raises:
-        UserError: if there is no hidden layer, or one without nodes.
-    """
-    _check_widths("FC", widths, None)
-    hidden = (Dense(width, masked=True) for width in widths)
-    return (Flatten(), *hidden, Dense(classes, relu=False))
-
-
-def convolutional(widths: Sequence[int], classes: int) -> tuple[Layer, ...]:
-    """Model B (Sections 3.3, 4.2): conv [mask], pool, conv [mask], pool, flatten, classifier.
-
-    Raises:
-        UserError: if there is no convolution, or one without filters.
-    """
-    _check_widths("Conv", widths, None)
-    return (*_conv_pool(widths), Flatten(), Dense(classes, relu=False))
-
-
-def convolutional_dense(widths: Sequence[int], classes: int) -> tuple[Layer, ...]:
-    """Model C (Sections 3.3, 4.3): four times conv [mask] and pool, flatten, FC256, classifier.
-
-    Raises:
-        UserError: if there is no convolution, or one without filters.
-    """
-    _check_widths("ConvFC256", widths, None)
-    return (*_conv_pool(widths), Flatten(), Dense(256), Dense(classes, relu=False))
-
-
-def _conv_pool(widths: Sequence[int]) -> Iterator[Layer]:
-    for width in widths:
-        yield Conv(width)
-        yield MaxPool()
-
-
-def resnet18(widths: Sequence[int], classes: int) -> tuple[Layer, ...]:
-    """ResNet18 without batch normalisation (Section 4.4 and supplementary material).
-
-    Stem conv and pool; four stages of two blocks, the first block of all but the first stage with a
-    convolution on its shortcut; pools between the stages; global average pool; linear classifier.
-
-    Args:
-        widths: of the stem and of the four stages; the stem is as wide as the first stage.
-        classes: of the data set.
-
-    Raises:
-        UserError: if these are not five widths, the first two equal.
-    """
-    _check_widths("ResNet18", widths, 5)
-    stem, *stages = widths
-    if stem != stages[0]:
-        raise UserError(
-            f"widths {list(widths)} do not fit model ResNet18: the first stage adds to the stem,"
-            " so that the first two are equal"
-        )
-    layers: list[Layer] = [Conv(stem), MaxPool()]
-    for stage, width in enumerate(stages):
-        body = (Conv(width), Conv(width))
-        layers += [Residual(body, () if stage == 0 else (Conv(width),)), Residual(body)]
-        if stage < len(stages) - 1:
-            layers.append(MaxPool())
-    return (*layers, GlobalAveragePool(), Dense(classes, relu=False))
-
-
-def vgg19(widths: Sequence[int], classes: int) -> tuple[Layer, ...]:
-    """VGG19 (Section 4.4): five stages of 2, 2, 4, 4, 4 convolutions, each ended by a pool.
-
-    The last convolution of each stage is batch-normalised; FC256 precedes the classifier.
-
-    Args:
-        widths: of the five stages.
-        classes: of the data set.
-
-    Raises:
-        UserError: if these are not five widths.
-    """
-    return _vgg19("VGG19", widths, Dense(256), classes)
-
-
-def vgg19_tiny_imagenet(widths: Sequence[int], classes: int) -> tuple[Layer, ...]:
-    """VGG19 as the authors have it for Tiny ImageNet: as `vgg19`, but for FC1024 in its head.
-
-    Raises:
-        UserError: if these are not five widths.
-    """
-    return _vgg19("VGG19FC1024", widths, Dense(1024), classes)
-
-
-def _vgg19(model: str, widths: Sequence[int], head: Dense, classes: int) -> tuple[Layer, ...]:
-    _check_widths(model, widths, 5)
-    layers: list[Layer] = []
-    for width, depth in zip(widths, (2, 2, 4, 4, 4), strict=True):
-        layers += [*(Conv(width) for _ in range(depth - 1)), Conv(width, batch_norm=True)]
-        layers.append(MaxPool())
-    return (*layers, Flatten(), head, Dense(classes, relu=False))
-
-
-class Model(Protocol):
-    """A family of networks."""
+    module: str
 
     def __call__(self, widths: Sequence[int], classes: int) -> tuple[Layer, ...]:
         """Return the layers of one of them; raises UserError if the widths do not fit."""
+        return import_module(self.module).layers(widths, classes)
 
 
-MODELS: dict[str, Model] = {
-    "FC": fully_connected,
-    "Conv": convolutional,
-    "ConvFC256": convolutional_dense,
-    "ResNet18": resnet18,
-    "VGG19": vgg19,
-    "VGG19FC1024": vgg19_tiny_imagenet,
+#: A file in families/ is a model, of the file's name.
+MODELS = {
+    file.stem: Model(f"dropnet.networks.families.{file.stem}")
+    for file in sorted(Path(__file__).parent.glob("families/[A-Za-z]*.py"))
 }
 
 

@@ -9,11 +9,11 @@ from typing import Any
 import torch
 
 from dropnet.files.artifacts import write_json
-from dropnet.files.code_files import code_sums
-from dropnet.files.provenance import Moment, collect, versions
+from dropnet.files.code_files import code_sums, versions_of
+from dropnet.files.provenance import Moment, collect
 from dropnet.networks.cycle import Cycle
 from dropnet.networks.cycle_files import save_cycles
-from dropnet.networks.models import convolves, engine_of, layers_of
+from dropnet.networks.models import MODELS, convolves, engine_of, layers_of
 from dropnet.pruning.resume import FinishedCycles
 from dropnet.settings import Settings
 from dropnet.tables.runs import BASELINE, write_runs
@@ -54,7 +54,7 @@ class TrainingJob:
             script: the job's own.
             args: of `arguments`.
             inputs: files that it reads beside the data set and its split.
-            modules: that it imports by name, beside the engine.
+            modules: that it imports by name, beside the engine and the model.
             about: what else decides its numbers: the seeds, and the method if it has one; JSON.
         """
         torch.set_num_threads(1)
@@ -65,15 +65,15 @@ class TrainingJob:
         settings = json.loads(args.settings.to_json())
         files = [args.dataset, args.split, *inputs]
         self._provenance = collect(settings, files, Moment.now(), name_of(self._device))
+        engine = engine_of(args.settings, self._device.type == "cuda")
+        model = MODELS[args.settings.model].module
         made_from = {
             "settings": settings,
             **about,
             "device": name_of(self._device),
-            "code": code_sums(
-                script, [engine_of(args.settings, self._device.type == "cuda"), *modules]
-            ),
+            "code": code_sums(script, [engine, model, *modules]),
             "inputs": list(self._provenance["inputs"].values()),
-            "versions": versions(),
+            "versions": versions_of("train"),
         }
         self.finished = FinishedCycles(args.finished, made_from)
 

@@ -138,6 +138,9 @@ class Record:
             if len(commits) > 1:
                 said = f"{made} {len(commits)} commits, {', '.join(commits)}"
                 raise UserError(f"{said}; {ONE_STATE}")
+            if not all(job["commit"] for job in jobs.jobs):
+                said = f"{made} code of an unknown commit, as git did not tell it"
+                raise UserError(f"{said}; {ONE_STATE}")
             if not jobs.clean:
                 said = f"{made} uncommitted changes to commit {commits[0]}"
                 raise UserError(f"{said}; {ONE_STATE}")

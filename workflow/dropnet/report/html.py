@@ -157,7 +157,7 @@ def _job(path: Path) -> dict[str, Any]:
             "seconds": float(record["wall_seconds"]),
             "table": path.with_name(path.stem.replace("provenance", "runs") + ".csv"),
             "commit": (record["git"]["commit"] or "unknown")[:10],
-            "clean": record["git"]["clean"] is True,
+            "clean": record["git"]["clean"] is not False,
             "device": record["device"],
             "cpu": record["cpu"],
             "torch": record["versions"].get("torch", ""),

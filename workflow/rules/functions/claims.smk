@@ -1,8 +1,8 @@
 # Of claims.smk: what verdicts rest on.
 
 
-def drawn_from(scale):
-    """What each of the paper's figures is drawn from at a scale (the fields of judging.Drawn)."""
+def drawn_from(scale, figures):
+    """What those of the paper among figures are drawn from at a scale (the fields of judging.Drawn)."""
     return {
         name: {
             "experiment": figure.experiment,
@@ -13,6 +13,6 @@ def drawn_from(scale):
             ),
             "classes": plan.at(scale).settings(figure.experiment).classes,
         }
-        for name, figure in plan.at(scale).figures.items()
+        for name, figure in figures.items()
         if figure.of_paper
     }

@@ -1,5 +1,7 @@
 # Of tables.smk: the files that tables are made from.
 
+from dropnet.networks.models import MODELS
+
 
 def methods_of(experiments):
     """The names of the methods of each experiment, as JSON."""
@@ -17,6 +19,23 @@ def classes_of(scale):
     return json.dumps(
         {name: at_scale.settings(name).classes for name in at_scale.experiments}
     )
+
+
+def runs_so_far(scale):
+    """The runs of the methods that have run with all their seeds, whatever else is to be run."""
+    found = [
+        file
+        for experiment, methods in plan.experiments.items()
+        for method in methods
+        for files in [files_of(scale, experiment, [method], "runs", "csv")]
+        if all(map(os.path.exists, files))
+        for file in files
+    ]
+    if not found:
+        raise WorkflowError(
+            f"no method has run with all its seeds at scale {scale}; allowed: make a figure first"
+        )
+    return found
 
 
 def networks_of(wildcards, methods):
@@ -42,6 +61,11 @@ def networks_to_compare(wildcards):
         )
     methods = plan.experiments[wildcards.experiment]
     return networks_of(wildcards, [m for m in methods if not m.random_init])
+
+
+def model_of(wildcards):
+    """The module that lists the layers of an experiment's networks."""
+    return MODELS[config["experiments"][wildcards.experiment]["model"]].module
 
 
 def joined(files_by_method):

@@ -1,6 +1,6 @@
 # Of train.smk: what a job trains on, and how.
 
-from dropnet.networks.models import engine_of
+from dropnet.networks.models import MODELS, engine_of
 from dropnet.tables.runs import BASELINE
 
 
@@ -30,9 +30,14 @@ def settings_of(wildcards):
     return plan.at(scale).settings(experiment, plan.methods.get(folder))
 
 
-def engines(wildcards):
-    """The modules that may train the networks of an experiment; which one does, makes nothing stale."""
-    return sorted({engine_of(settings_of(wildcards), gpu) for gpu in (False, True)})
+def modules_of(wildcards):
+    """The modules of an experiment's networks: the model, and what may train it.
+
+    Which engine does, makes nothing stale.
+    """
+    settings = settings_of(wildcards)
+    engines = {engine_of(settings, gpu) for gpu in (False, True)}
+    return [MODELS[settings.model].module, *sorted(engines)]
 
 
 def dataset_file(wildcards):

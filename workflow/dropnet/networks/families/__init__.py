@@ -1,0 +1,1 @@
+"""The models: a file each, whose name is the model's and whose `layers` lists its layers."""
