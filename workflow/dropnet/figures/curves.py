@@ -15,6 +15,7 @@ from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import ScaledTranslation, Transform
 
+from dropnet.chance import near_chance
 from dropnet.errors import UserError
 from dropnet.figures import page
 from dropnet.figures.style import (
@@ -31,7 +32,6 @@ from dropnet.figures.style import (
     styles,
 )
 from dropnet.paper.comparison import differences
-from dropnet.tables.chance import near_chance
 from dropnet.tables.columns import QUANTITIES
 
 PANEL_HEIGHT, DIFFERENCE_HEIGHT = 2.45, 1.5  # inches

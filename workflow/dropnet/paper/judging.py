@@ -24,11 +24,11 @@ from typing import Any
 import pandas as pd
 from scipy import stats
 
+from dropnet.chance import near_chance
 from dropnet.files.csv_rows import COUNT, NUMBER, TEXT, WORDS, Reader
 from dropnet.files.csv_tables import rounded
 from dropnet.paper.claims import Statement, titles
 from dropnet.paper.effects import LEVEL, Effects, Estimate, Side, effects_of, paper_effect
-from dropnet.tables.chance import near_chance
 
 HOLDS, FAILS = "holds", "does not hold"
 AGREES, DIFFERS = "agrees", "differs"

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from dropnet.chance import near_chance
 from dropnet.files.csv_tables import rounded
-from dropnet.tables.chance import near_chance
 from dropnet.tables.columns import REMOVABLE
 
 MARGINS = (0.005, 0.01, 0.02)  # of accuracy
