@@ -5,10 +5,8 @@ The project is a copy that runs on a few hundred real images (helpers/project.py
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 
 import pandas as pd
 import pytest
@@ -21,8 +19,6 @@ from helpers.project import (
     environment,
     planned,
     snakemake,
-    start_snakemake,
-    tables,
     write_config,
 )
 
@@ -205,23 +201,6 @@ def test_one_figure_needs_its_own_methods_only(project, tmp_path):
     plan = planned(folder, "figures/tiny/mine_epochs.png")
     assert plan["plot_figure"] == plan["aggregate_curve"] == 1
     assert "combine_curves" not in plan
-
-
-def test_killed_and_on_one_core_gives_the_same_tables(project, tmp_path):
-    """Promises 1 and 2: SIGKILL for everything in mid-run, then on one core instead of two."""
-    folder = copy_project(tmp_path / "killed")
-    run = start_snakemake(folder)
-    while not list(folder.glob("results/tiny/*/*/cycles_*/cycle2.safetensors")):
-        assert run.poll() is None, "it ended before it could be killed"
-        time.sleep(0.01)
-    os.killpg(run.pid, signal.SIGKILL)
-    run.communicate()
-    snakemake(folder, "--unlock")
-    again = snakemake(folder, cores="1")
-    assert again.returncode == 0, again.stdout
-    logs = "".join(path.read_text() for path in folder.glob("results/tiny/*/*/log_*.txt"))
-    assert "already finished" in logs
-    assert tables(folder) == tables(project)
 
 
 def test_a_bad_configuration_is_refused_in_one_line_before_the_first_job(tmp_path):
