@@ -1,4 +1,4 @@
-"""What is wrong with the folders of a run, in words; runs that end so are in workflow/test_faults."""
+"""What is wrong with the folders of a run, in words; runs that end so are with the workflow."""
 
 import os
 
