@@ -87,7 +87,7 @@ def make_network():
 
 @pytest.fixture(scope="session")
 def project(tmp_path_factory):
-    """A project whose figures are all made, undisturbed: one for all processes of a test run.
+    """A project whose figures and report are made, undisturbed: one for all processes of a run.
 
     Tests may read it; those that work in it are of one group, `project`.
     """
@@ -99,7 +99,7 @@ def project(tmp_path_factory):
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not made.exists():
             shutil.rmtree(folder, ignore_errors=True)
-            run = snakemake(copy_project(folder))
+            run = snakemake(copy_project(folder), "figures", "report")
             assert run.returncode == 0, run.stdout
             made.touch()
     return folder

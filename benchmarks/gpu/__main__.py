@@ -1,6 +1,6 @@
 """Train Conv64-Conv64 on a GPU in three ways, side by side, and say how they compare.
 
-`make bench-gpu` runs it; on a machine with torch and Triton alone, without this project's
+`make bench-gpu` runs it; on a machine with torch, Triton and NumPy alone, without this project's
 environment, `PYTHONPATH=workflow python -m benchmarks.gpu` does. Images are noise: no time depends
 on them. All ways take the same steps:
 
@@ -23,6 +23,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.sides.pytorch import optimiser_of, train_epoch
 from dropnet.networks.masks import Masks
 from dropnet.networks.models import masked_widths
 from dropnet.networks.weights import compact, initial_weights
@@ -98,7 +99,7 @@ class Bench:
         stack = task.stack(weights, [full] * networks)
         return lambda: stack.train_epoch(1)
 
-    def plain(self, width: int) -> Callable[[], None]:
+    def plain(self, width: int) -> Callable[[], Any]:
         """An epoch of a plain loop, for one network."""
         nn = torch.nn
         network = nn.Sequential(
@@ -106,17 +107,10 @@ class Bench:
             nn.Conv2d(width, width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
             nn.Flatten(), nn.Linear((self.options.side // 4) ** 2 * width, 10),
         ).to(self.device)  # fmt: skip
-        optimiser = torch.optim.SGD(network.parameters(), 0.1)
+        optimiser = optimiser_of(network)
         images, labels = self.splits[0]
         images, labels = (images.float() / 255).to(self.device), labels.to(self.device)
-
-        def epoch() -> None:
-            for x, y in zip(images.split(32), labels.split(32), strict=True):
-                optimiser.zero_grad()
-                nn.functional.cross_entropy(network(x), y).backward()
-                optimiser.step()
-
-        return epoch
+        return lambda: train_epoch(network, optimiser, images, labels)
 
     def microseconds(self, width: int) -> dict[str, float]:
         """Of a network and step, in each way."""

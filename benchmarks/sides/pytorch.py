@@ -24,7 +24,7 @@ def train_epoch(
 ) -> list[Tensor]:
     """One epoch in the given order; the loss of each batch, before its update."""
     model.train()
-    losses, correct = [], torch.zeros((), dtype=torch.int64)
+    losses, correct = [], labels.new_zeros(())
     for x, y in zip(images.split(BATCH_SIZE), labels.split(BATCH_SIZE), strict=True):
         optimiser.zero_grad()
         logits = model(x)

@@ -438,3 +438,12 @@ def test_the_pinned_protocol_has_every_parameter_of_training():
     assert protocol.read(protocol.PROTOCOL)["protocol"].keys() == (
         SHIPPED["protocol"].keys() - {"seeds_per_job"}
     )
+
+
+@pytest.mark.parametrize("name", ["MNIST_split_all", "MNIST_split_10000"])
+def test_a_data_set_has_no_name_of_a_split(name):
+    config = copy.deepcopy(SHIPPED)
+    config["datasets"][name] = config["datasets"]["MNIST"]
+    assert refusal(config).startswith(f"config: datasets: the name {name!r} is not allowed, as")
+    config["datasets"]["MNIST_split_in_half"] = config["datasets"].pop(name)
+    checking.check(config)

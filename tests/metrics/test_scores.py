@@ -93,6 +93,9 @@ def test_an_error_in_a_metric_is_told_with_its_line(metric_of):
         metric_of(**functions).importance(HEALTHY)
     with pytest.raises(UserError, match=r"^metric 'mine': .*mine\.py: TypeError: .*argument"):
         metric_of(importance=lambda: None).importance(HEALTHY)
+    with pytest.raises(UserError) as error:
+        metric_of(importance=lambda s: {}["x" * 10**6]).importance(HEALTHY)
+    assert len(str(error.value)) < 1000
 
 
 def test_a_metric_cannot_change_what_is_recorded(metric_of):

@@ -318,7 +318,7 @@ def test_aliases_are_fine_otherwise(tmp_path):
 
 
 @pytest.mark.slow
-@settings(HUNDREDS, max_examples=5)
+@settings(HUNDREDS, max_examples=3)
 @given(
     st.one_of(
         broken_configs().map(lambda broken: yaml.safe_dump(broken[0], sort_keys=False).encode()),

@@ -63,7 +63,10 @@ def test_configured_words_are_not_commands(tmp_path):
     config = yaml.safe_load((folder / "config.yaml").read_text())
     config["data_dir"] = words
     config["scales"]["tiny"]["note"] = words[:60]
-    config["figures"]["mine"]["title"] = words.replace("$", "")  # $...$ is mathematics
+    config["figures"]["mine"] |= {
+        **{"experiment": "FC3-FC3", "methods": ["minimum"]},
+        "title": words.replace("$", ""),  # $...$ is mathematics
+    }
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     run = snakemake(folder, "figures/tiny/mine.png")
     assert run.returncode == 0, run.stdout

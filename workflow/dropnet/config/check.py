@@ -50,6 +50,7 @@ def check(config: Config) -> None:
             key = f"scales.{name}.experiments"
             _known(key, experiment, config["experiments"], "an experiment")
     for name, dataset in config["datasets"].items():
+        _check_dataset_name(name)
         sources.parse(dataset["sources"], f"config: datasets.{name}.sources")
     for name, experiment in config["experiments"].items():
         _check_experiment(f"experiments.{name}", experiment, config)
@@ -57,6 +58,15 @@ def check(config: Config) -> None:
         _check_figure(f"figures.{name}", figure, config)
     if config["device"] == "cpu":
         _check_precisions(config)
+
+
+def _check_dataset_name(name: str) -> None:
+    """Refuse the name that the file of another data set's split would have."""
+    if re.search(r"_split_(all|[0-9]+)$", name):
+        raise UserError(
+            f"config: datasets: the name {name!r} is not allowed, as files of splits end so;"
+            " allowed: any without _split_ and a number, or _split_all, at its end"
+        )
 
 
 def _check_precisions(config: Config) -> None:

@@ -27,6 +27,7 @@ KNOWN = {
     *("dropnet.networks.masks.Masks", "dropnet.training.removal.losses_without_each"),
 }
 SECONDS = 120  # an import on trial may take; that of torch from a slow disk is far below
+LONGEST = 300  # characters of what it says
 _TRIAL = """
 import importlib.util, sys
 try:
@@ -124,5 +125,5 @@ def _try(file: Path) -> None:
     except subprocess.TimeoutExpired:
         raise UserError(f"{file}: its import has not ended after {SECONDS} seconds") from None
     if trial.returncode:
-        lines = trial.stderr.strip().splitlines()
-        raise UserError(f"{file}: cannot be imported: {lines[-1] if lines else 'it ends Python'}")
+        lines = trial.stderr.strip().splitlines() or ["it ends Python"]
+        raise UserError(f"{file}: cannot be imported: {lines[-1][:LONGEST]}")

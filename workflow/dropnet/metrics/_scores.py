@@ -9,6 +9,8 @@ import torch
 from dropnet.errors import UserError, of_the_machine
 from dropnet.networks.cycle import Statistics
 
+LONGEST = 300  # characters of an error's own words
+
 
 @contextmanager
 def blamed_on(metric: str, file: str) -> Iterator[None]:
@@ -27,7 +29,8 @@ def blamed_on(metric: str, file: str) -> Iterator[None]:
             if frame.filename == file
         ]
         where = f"{file}{lines[-1] if lines else ''}"
-        raise UserError(f"metric {metric!r}: {where}: {type(error).__name__}: {error}") from error
+        said = str(error)[:LONGEST]
+        raise UserError(f"metric {metric!r}: {where}: {type(error).__name__}: {said}") from error
 
 
 def checked(metric: str, what: str, scores: object, known: Statistics) -> list[torch.Tensor]:

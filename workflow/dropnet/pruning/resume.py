@@ -163,7 +163,7 @@ def _lock(file: TextIO, folder: Path) -> None:
         except BlockingIOError:
             if time.monotonic() >= give_up:
                 file.seek(0)
-                other = file.read().strip() or "unknown"
+                other = file.read(200).strip() or "unknown"
                 raise UserError(
                     f"{folder}: another process ({other}) works on this job, perhaps one left over"
                     " from a Snakemake that was killed; wait for it or stop it, then start again"

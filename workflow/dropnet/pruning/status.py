@@ -33,7 +33,8 @@ def status_of(folder: str | Path, seeds: str, cycles: int) -> Status:
     complete = (folder / f"runs_seeds{seeds}.csv").exists()
     kept = len(list(folder.glob(f"cycles_seeds{seeds}/cycle*.safetensors")))
     log = folder / f"log_seeds{seeds}.txt"
-    lines = log.read_text().splitlines() if log.exists() else []
+    # whatever a program of the job has written there, or is writing
+    lines = log.read_text("utf-8", errors="replace").splitlines() if log.exists() else []
     return Status(
         finished=cycles if complete else min(kept, cycles),
         cycles=cycles,

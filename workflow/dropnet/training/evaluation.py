@@ -1,5 +1,7 @@
 """Loss and accuracy of many networks at once."""
 
+from collections.abc import Callable
+
 import torch
 
 
@@ -28,3 +30,23 @@ def losses_and_hits(
     predicted = torch.eq(logits, largest, out=scratch).mul_(ranks).amax(2)
     hits = (predicted == classes - labels).sum(2)
     return losses, hits
+
+
+def evaluated(
+    logits_of: Callable[[int], torch.Tensor], labels: torch.Tensor, networks: int, chunk: int
+) -> tuple[list[float], list[float]]:
+    """Return mean losses and accuracies of networks, chunk by chunk of the samples.
+
+    Args:
+        logits_of: gives the logits [network, class, sample] of the chunk that starts at a sample.
+        labels: of all samples, [sample].
+        networks: how many there are.
+        chunk: samples at once.
+    """
+    losses, hits = labels.new_zeros(2, networks, dtype=torch.float64)
+    for start in range(0, len(labels), chunk):
+        of_chunk = labels[start : start + chunk].view(1, 1, -1)
+        loss, hit = losses_and_hits(logits_of(start).unsqueeze(0), of_chunk)
+        losses += loss.sum(0, dtype=torch.float64)
+        hits += hit.sum(0, dtype=torch.float64)
+    return (losses / len(labels)).tolist(), (hits / len(labels)).tolist()

@@ -28,7 +28,7 @@ from dropnet.networks.cycle import Weights
 from dropnet.networks.masks import Masks
 from dropnet.networks.models import classes_of
 from dropnet.networks.steps import flattened, unflattened
-from dropnet.training.evaluation import losses_and_hits
+from dropnet.training.evaluation import evaluated, losses_and_hits
 from dropnet.training.task import BaseTask, Split
 
 BLOCK = 8  # batches; 4 to 8 were the fastest of 1, 4, 8 and 16, at all widths from 4 to 40
@@ -282,16 +282,11 @@ class Stack:
 
     def evaluate(self, samples: Samples) -> tuple[list[float], list[float]]:
         """Return each network's mean loss and accuracy on the samples."""
-        losses = self.task.zeros(self.size, dtype=torch.float64)
-        correct = self.task.zeros(self.size, dtype=torch.float64)
-        for start in range(0, len(samples.labels), CHUNK):
-            _, logits = self._forward(samples.inputs[start : start + CHUNK])
-            labels = samples.labels[start : start + CHUNK].view(1, 1, -1)
-            loss, hits = losses_and_hits(logits.unsqueeze(0), labels)
-            losses += loss.sum(0, dtype=torch.float64)
-            correct += hits.sum(0, dtype=torch.float64)
-        count = len(samples.labels)
-        return (losses / count).tolist(), (correct / count).tolist()
+
+        def logits(start: int) -> torch.Tensor:
+            return self._forward(samples.inputs[start : start + CHUNK])[1]
+
+        return evaluated(logits, samples.labels, self.size, CHUNK)
 
     def statistics(self, samples: Samples) -> list[dict[str, list[torch.Tensor]]]:
         """Return each network's statistics of its remaining nodes over the samples.

@@ -21,7 +21,10 @@ tile, GROUP is how many places follow each other.
 import triton
 import triton.language as tl
 
-BORDER = 3  # rows and columns of zeros: one before an image, two after it
+#: Rows and columns of zeros: one before an image, two after it.
+BORDER = tl.constexpr(3)
+#: Channels that lie side by side in memory, so that they can be read at once.
+CHANNEL_GROUP = tl.constexpr(4)
 
 
 @triton.jit
@@ -62,13 +65,14 @@ def convolve(
     columns = tl.program_id(1) * COLUMNS + tl.arange(0, COLUMNS)
     if tl.program_id(1) * COLUMNS < tl.load(widths + network):
         FOLD: tl.constexpr = 2 if POOL else 1
-        ACROSS: tl.constexpr = (X_WIDTH + 3) * CHANNELS  # from one row of x to the next
+        ACROSS: tl.constexpr = (X_WIDTH + BORDER) * CHANNELS  # from one row of x to the next
         row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
         valid = (row < rows)[:, None]
         sample, place = row // (HEIGHT * WIDTH), row % (HEIGHT * WIDTH)
         down, right = place // WIDTH, place % WIDTH
         x += network.to(tl.int64) * x_stride + tl.load(batch).to(tl.int64) * x_batch
-        at = (sample * (X_HEIGHT + 3) + down * FOLD + 1) * ACROSS + (right * FOLD + 1) * CHANNELS
+        at = (sample * (X_HEIGHT + BORDER) + down * FOLD + 1) * ACROSS
+        at += (right * FOLD + 1) * CHANNELS
         at = at[:, None]
         own = kernel + network.to(tl.int64) * depth * FILTERS + columns[None, :]
         places += network * depth
@@ -89,7 +93,7 @@ def convolve(
             s0 = _product(read, weights, s0, PRECISION)
         shift = tl.load(bias + network * FILTERS + columns)[None, :]
         best = s0
-        to = ((sample * (HEIGHT + 3) + down + 1) * (WIDTH + 3) + right + 1) * FILTERS
+        to = ((sample * (HEIGHT + BORDER) + down + 1) * (WIDTH + BORDER) + right + 1) * FILTERS
         to = network.to(tl.int64) * z_stride + (to[:, None] + columns[None, :])
         if POOL:  # the first of the largest wins, as in torch
             which = tl.zeros((ROWS, COLUMNS), tl.int32)
@@ -131,7 +135,7 @@ def of_input(
         i, j = down * FOLD + kind // FOLD, right * FOLD + kind % FOLD
         valid = ((row < rows) & (i < HEIGHT) & (j < WIDTH))[:, None]
         at = (
-            (sample * (HEIGHT // FOLD + 3) + down + 1) * (WIDTH // FOLD + 3) + right + 1
+            (sample * (HEIGHT // FOLD + BORDER) + down + 1) * (WIDTH // FOLD + BORDER) + right + 1
         ) * FILTERS
         at = network.to(tl.int64) * g_stride + at[:, None]
         own = kernel + network.to(tl.int64) * depth * CHANNELS + columns[None, :]
@@ -146,7 +150,7 @@ def of_input(
                 won = tl.load(winner + from_, valid, 0)
                 gradient = tl.where(won == tl.load(codes + steps)[None, :], gradient, 0.0)
             sum_ = _product(gradient, tl.load(own + steps[:, None] * CHANNELS), sum_, PRECISION)
-        to = ((sample * (HEIGHT + 3) + i + 1) * (WIDTH + 3) + j + 1) * CHANNELS
+        to = ((sample * (HEIGHT + BORDER) + i + 1) * (WIDTH + BORDER) + j + 1) * CHANNELS
         to = network.to(tl.int64) * x_stride + (to[:, None] + columns[None, :])
         tl.store(of_x + to, tl.where(tl.load(x + to, valid, 0.0) > 0, sum_, 0.0), valid)
 
@@ -172,7 +176,7 @@ def of_kernel(
     # a layer without inputs still has a bias
     if (first_column < width) & ((first_row < own_depth) | (first_row == 0)):
         FOLD: tl.constexpr = 2 if POOL else 1
-        ACROSS: tl.constexpr = (X_WIDTH + 3) * CHANNELS
+        ACROSS: tl.constexpr = (X_WIDTH + BORDER) * CHANNELS
         row, columns = first_row + tl.arange(0, ROWS), first_column + tl.arange(0, COLUMNS)
         taps = _places(places + network * depth, row, GROUP)[:, None]
         x += network.to(tl.int64) * x_stride + tl.load(batch).to(tl.int64) * x_batch
@@ -184,10 +188,10 @@ def of_kernel(
             valid = position < end
             sample, place = position // (HEIGHT * WIDTH), position % (HEIGHT * WIDTH)
             down, right = place // WIDTH, place % WIDTH
-            at = (sample * (X_HEIGHT + 3) + down * FOLD + 1) * ACROSS
+            at = (sample * (X_HEIGHT + BORDER) + down * FOLD + 1) * ACROSS
             at += (right * FOLD + 1) * CHANNELS
             from_ = x + (at[None, :] + taps)
-            of = ((sample * (HEIGHT + 3) + down + 1) * (WIDTH + 3) + right + 1) * FILTERS
+            of = ((sample * (HEIGHT + BORDER) + down + 1) * (WIDTH + BORDER) + right + 1) * FILTERS
             of = network.to(tl.int64) * g_stride + (of[:, None] + columns[None, :])
             gradient = tl.load(g + of, valid[:, None], 0.0)
             of_bias += tl.sum(gradient, 0)
@@ -230,7 +234,7 @@ def update(
     if TURN:
         channels = tl.maximum(tl.load(inputs + network), 1)
         tap, channel = row // channels, row % channels
-        filters = (width + 3) // 4 * 4
+        filters = (width + CHANNEL_GROUP - 1) // CHANNEL_GROUP * CHANNEL_GROUP
         to = ((8 - tap) * filters + column) * CHANNELS + channel
         tl.store(turned + network.to(tl.int64) * (turned_depth * CHANNELS) + to, new, used)
     if tl.program_id(0) == 0:

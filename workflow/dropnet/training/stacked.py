@@ -29,7 +29,7 @@ from dropnet.networks.masks import Masks
 from dropnet.networks.models import Conv, Dense, MaxPool
 from dropnet.networks.steps import Step, Weighted
 from dropnet.training import kernels
-from dropnet.training.evaluation import losses_and_hits
+from dropnet.training.evaluation import evaluated
 from dropnet.training.task import BaseTask, Split
 
 CHUNK = 256  # samples evaluated at once; fixes the order of summation
@@ -38,7 +38,7 @@ SPAN = 256  # inputs of a layer of nodes that one part of its product sums
 POSITIONS = 100  # about as many one part of a kernel's gradient sums
 #: How the kernels multiply, for each precision of the settings.
 PRECISIONS = {"float32": "ieee", "tf32": "tf32", "bfloat16": "bfloat16"}
-GROUP = 4  # channels that lie side by side: the kernels read them at once
+BORDER, GROUP = kernels.BORDER.value, kernels.CHANNEL_GROUP.value
 DEEPEST = 128  # tables are padded to a multiple of it, so that no tile reads beyond them
 
 
@@ -105,7 +105,7 @@ class Grid:
     height: int
     width: int
     channels: int
-    border: int = kernels.BORDER
+    border: int = BORDER
 
     @property
     def across(self) -> int:
@@ -164,7 +164,7 @@ class Task(BaseTask):
 
     def _bordered(self, images: torch.Tensor) -> torch.Tensor:
         count, channels, height, width = images.shape
-        bordered = self.zeros(count, height + kernels.BORDER, width + kernels.BORDER, channels)
+        bordered = self.zeros(count, height + BORDER, width + BORDER, channels)
         for pixels, rows in zip(images.split(4096), bordered.split(4096), strict=True):
             inside = pixels.to(self.device).permute(0, 2, 3, 1).to(self.dtype).div_(255)
             rows[:, 1 : 1 + height, 1 : 1 + width] = inside
@@ -658,16 +658,11 @@ class Stack:
 
     def evaluate(self, samples: Samples) -> tuple[list[float], list[float]]:
         """Return each network's mean loss and accuracy on the samples."""
-        losses = self.task.zeros(self.size, dtype=torch.float64)
-        hits = self.task.zeros(self.size, dtype=torch.float64)
-        for start in range(0, len(samples.labels), CHUNK):
-            logits = self._logits(samples, start)
-            labels = samples.labels[start : start + CHUNK].view(1, 1, -1)
-            loss, hit = losses_and_hits(logits.transpose(1, 2).unsqueeze(0), labels)
-            losses += loss.sum(0, dtype=torch.float64)
-            hits += hit.sum(0, dtype=torch.float64)
-        count = len(samples.labels)
-        return (losses / count).tolist(), (hits / count).tolist()
+
+        def logits(start: int) -> torch.Tensor:
+            return self._logits(samples, start).transpose(1, 2)
+
+        return evaluated(logits, samples.labels, self.size, CHUNK)
 
     def _logits(self, samples: Samples, start: int) -> torch.Tensor:
         """Return the logits [n, samples, classes] of a chunk."""
