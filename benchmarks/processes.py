@@ -100,18 +100,19 @@ class Process:
 
 
 def snakemake(
-    project: Path, *words: str | Path, **options: Any
+    project: Path, *words: str | Path, module: Sequence[str] = ("snakemake",), **options: Any
 ) -> subprocess.CompletedProcess[str]:
     """Run Snakemake in a project to its end, with this interpreter's programs first on the path.
 
     Args:
         project: the folder.
         words: of its command line.
+        module: that runs it, and words of that module's own.
         options: of `subprocess.run`.
     """
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    command = [sys.executable, "-m", "snakemake", *words]
-    environment = os.environ | {"PATH": path}
+    command = [sys.executable, "-m", *module, *words]
+    environment = os.environ | MODULES | {"PATH": path}
     return subprocess.run(command, cwd=project, env=environment, text=True, check=False, **options)
 
 

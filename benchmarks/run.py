@@ -54,7 +54,9 @@ PARTS = {
         convolutional.measure_conv, convolutional.conv_page, datasets=("MNIST", "CIFAR-10")
     ),
     "oracle": Part(oracle.measure_oracle, oracle.oracle_page),
-    "workflow": Part(workflow.measure_workflow, workflow.workflow_page),
+    "workflow": Part(
+        workflow.measure_workflow, workflow.workflow_page, datasets=("MNIST", "CIFAR-10")
+    ),
 }
 SIDES = ("ours", "keras", "pytorch")
 

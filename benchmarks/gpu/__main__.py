@@ -39,8 +39,8 @@ ROUNDS = 3
 def settings(width: int, precision: str) -> Settings:
     """Figure 6's experiment, with layers of another width."""
     return Settings(
-        experiment=f"Conv{width}-Conv{width}", scale="bench", dataset="MNIST", classes=10,
-        model="Conv", widths=(width, width), prune_fraction=0.2, stop_fraction=0.01,
+        experiment=f"Conv{width}-Conv{width}", scale="bench", dataset="MNIST", data=None,
+        classes=10, model="Conv", widths=(width, width), prune_fraction=0.2, stop_fraction=0.01,
         selection="exact", precision=precision, augmentation="none", train_images=None,
         test_images=None, batch_size=32, learning_rate=0.1, max_epochs=100, patience=5,
     )  # fmt: skip

@@ -11,10 +11,7 @@ import pandas as pd
 from benchmarks.bench import SCALE
 from benchmarks.scaling.forecast import (
     APOZ,
-    GPU_FLOPS,
     GROUPS,
-    LAUNCH_SECONDS,
-    LAUNCHES,
     ORACLE,
     OTHERS,
     PREPARE_SECONDS,
@@ -55,7 +52,7 @@ def work_out(plan: Plan, measured: Mapping[str, Any]) -> dict[str, Any]:
     """All that the document says."""
     graph = read_graph(plan.at(SCALE))
     forecast = Forecast(plan, measured, graph)
-    seconds, on_gpu = forecast.seconds(), forecast.seconds(gpu=True)
+    seconds, on_gpu = forecast.seconds(), forecast.on_gpu()
     chain = [n for n in critical_path(seconds, graph.needs) if seconds[n]]
     return {
         "jobs": dict(Counter(graph.rules.values())),
@@ -68,8 +65,7 @@ def work_out(plan: Plan, measured: Mapping[str, Any]) -> dict[str, Any]:
         "useful": useful_cores(seconds, graph),
         "packing": packing(forecast),
         "recorded": beside_recorded(forecast),
-        "assumed": {"gpu_flops": GPU_FLOPS, "launch_s": LAUNCH_SECONDS, "launches": LAUNCHES}
-        | {"prepare_s": PREPARE_SECONDS, "margin": MARGIN},
+        "assumed": {"prepare_s": PREPARE_SECONDS, "margin": MARGIN},
     }
 
 
@@ -106,19 +102,21 @@ def total_with(forecast: Forecast, epochs: float) -> float:
     return sum(other.seconds().values()) / 3600
 
 
-def groups(forecast: Forecast, seconds: Seconds, on_gpu: Seconds) -> list[dict[str, Any]]:
-    """Core-hours and GPU-hours by group, in the order of GROUPS."""
+def groups(
+    forecast: Forecast, seconds: Seconds, on_gpu: Mapping[int, float | None]
+) -> list[dict[str, Any]]:
+    """Core-hours and GPU-hours by group, in the order of GROUPS; the latter where measured."""
     rows = []
     for name in [*GROUPS, APOZ, ORACLE, OTHERS]:
         members = [number for number in seconds if forecast.group(number) == name]
-        trains = name != OTHERS
+        gpu = [on_gpu.get(number) for number in members]
         rows.append(
             {
                 "group": name,
                 "jobs": len(members),
                 "core_hours": sum(seconds[n] for n in members) / 3600,
                 "longest_hours": max(seconds[n] for n in members) / 3600,
-                "gpu_hours": sum(on_gpu[n] for n in members) / 3600 if trains else None,
+                "gpu_hours": None if None in gpu else sum(filter(None, gpu)) / 3600,
             }
         )
     return rows

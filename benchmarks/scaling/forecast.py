@@ -2,9 +2,8 @@
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -22,18 +21,12 @@ from benchmarks.scaling.published import (
     published_scales,
 )
 from benchmarks.scaling.scheduling import Graph
-from benchmarks.sides.ours import random_masks
 from dropnet.config.plan import Job, Plan
-from dropnet.networks.models import layers_of, masked_widths
-from dropnet.networks.sizes import size_of
-from dropnet.networks.steps import steps_of, weighted_steps
 from dropnet.pruning.schedule import fractions_trained
 from dropnet.settings import Settings
 
 PREPARE_SECONDS = 60.0  # assumed: how long fetching a data set takes depends on the network
-# An assumed GPU: of the arithmetic it does this much, and a launch takes this long.
-GPU_FLOPS, LAUNCH_SECONDS = 10e12, 10e-6
-LAUNCHES = {"train": 20, "evaluate": 7, "score": 7}  # of a layer with weights, for a batch
+GPU = PUBLISHED / "benchmarks/bench_gpu.json"  # what `make bench-gpu` wrote on a machine with one
 
 GROUPS = {
     "Model A": lambda s: s.model == "FC",
@@ -74,25 +67,6 @@ def core_speed(measured: Mapping[str, Any], settings: Settings) -> Speed:
     return speed
 
 
-def gpu_speed(settings: Settings, image: Sequence[int]) -> Speed:
-    """Of a GPU that nobody measured: its arithmetic or its launches, whichever takes longer."""
-    layers = layers_of(settings)
-
-    @cache
-    def size(fraction: float) -> tuple[float, int]:
-        steps = steps_of(layers, tuple(image), random_masks(masked_widths(layers), fraction, 0))
-        count = len(list(weighted_steps(steps)))
-        return 2 * size_of(steps, *image[1:]).multiply_adds, count
-
-    def speed(kind: str, fraction: float, networks: float) -> float:
-        flops, count = size(fraction)
-        passes = 3 if kind == "train" else 1  # forward, and two products backward
-        arithmetic = networks * passes * flops / GPU_FLOPS
-        return max(arithmetic, LAUNCHES[kind] * count * LAUNCH_SECONDS / settings.batch_size)
-
-    return speed
-
-
 def training_seconds(
     settings: Settings, job: Job, epochs: AnyEpochs, speed: Speed, seeds: int | None = None
 ) -> float:
@@ -110,6 +84,32 @@ def training_seconds(
     return seconds + oracle_seconds(settings, job, seeds)
 
 
+def gpu_seconds(
+    measured: Mapping[str, Any] | None, settings: Settings, job: Job, epochs: AnyEpochs
+) -> float | None:
+    """Seconds of a job's training steps on a GPU, all its seeds side by side.
+
+    None where nobody has measured that: `make bench-gpu` takes the networks of Model B.
+    """
+    if measured is None or settings.model != "Conv" or is_oracle(job):
+        return None
+    steps = measured["microseconds of a network and step"]
+    widths = sorted(map(int, steps))
+    seconds = 0.0
+    for fraction in fractions_of(settings, job):
+        mean, _ = epochs.of(band(fraction), len(job.seed_numbers))
+        width = fraction * np.mean(settings.widths)
+        each = np.interp(width, widths, [steps[str(w)]["ours"] for w in widths]) / 1e6
+        batches = math.ceil(images_of(settings)[0] / settings.batch_size)
+        seconds += len(job.seed_numbers) * mean * batches * each
+    return seconds
+
+
+def is_oracle(job: Job) -> bool:
+    """Say whether a job takes the losses without each node."""
+    return job.method is not None and job.method.metric == "oracle"
+
+
 def fractions_of(settings: Settings, job: Job) -> list[float]:
     """The fraction remaining in each cycle that a job trains."""
     if job.method is None:
@@ -119,7 +119,7 @@ def fractions_of(settings: Settings, job: Job) -> list[float]:
 
 def oracle_seconds(settings: Settings, job: Job, seeds: int) -> float:
     """Losses without each node: as benchmarked at full size, falling as the fraction squared."""
-    if job.method is None or job.method.metric != "oracle":
+    if not is_oracle(job):
         return 0.0
     models = json.loads((PUBLISHED / "benchmarks/bench.json").read_text())["oracle"]["models"]
     full = models["A" if settings.model == "FC" else "B"]["our_s"]["median"]
@@ -164,7 +164,7 @@ class Forecast:
         loading = self.measured["loading_s"][loading_name(self.settings(job))]
         return self.measured["start_up_s"][rule] + loading
 
-    def seconds(self, gpu: bool = False) -> dict[int, float]:
+    def seconds(self) -> dict[int, float]:
         """Of all jobs, by their ids."""
         found = {}
         for number, rule in self.graph.rules.items():
@@ -172,14 +172,18 @@ class Forecast:
             if job is None:
                 found[number] = self.other(rule)
             else:
-                speed = self.gpu_speed(job) if gpu else None
-                found[number] = self.fixed(rule, job) + self.training(job, speed)
+                found[number] = self.fixed(rule, job) + self.training(job)
         return found
 
-    def gpu_speed(self, job: Job) -> Speed:
-        """On the assumed GPU."""
-        settings = self.settings(job)
-        return gpu_speed(settings, self.plan.config["datasets"][settings.dataset]["image"])
+    def on_gpu(self) -> dict[int, float | None]:
+        """The training of all jobs that train, by their ids; None where nobody measured it."""
+        measured = json.loads(GPU.read_text(encoding="utf-8")) if GPU.exists() else None
+        found = {}
+        for number, job in self.graph.training.items():
+            settings = self.settings(job)
+            epochs = self.epochs.get(settings.model, self.others)
+            found[number] = gpu_seconds(measured, settings, job, epochs)
+        return found
 
     def other(self, rule: str) -> float:
         """Of a job that does not train."""

@@ -23,7 +23,7 @@ CONFIG = {
         "MNIST": {
             "classes": 10,
             "image": [1, 28, 28],
-            "sha256": "0" * 64,
+            "sha256": "0d60b7b95a4d7fbbb29a50ff72a6fb89350e03cb9db8afa675b5c51e627d83c6",
             "sources": [{"torchvision": "MNIST"}],
         }
     },

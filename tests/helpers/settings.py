@@ -9,6 +9,7 @@ def toy_settings(model="FC", widths=(6, 5), classes=10, **changes):
         "experiment": "toy",
         "scale": "test",
         "dataset": "toy",
+        "data": None,
         "classes": classes,
         "model": model,
         "widths": tuple(widths),

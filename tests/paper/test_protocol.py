@@ -1,6 +1,16 @@
 """What is said of runs that are not by the paper's protocol."""
 
-from dropnet.paper.protocol import caption
+import copy
+import json
+from pathlib import Path
+
+import pytest
+
+from dropnet.config.check import load
+from dropnet.config.plan import Plan
+from dropnet.paper.protocol import caption, reductions_of
+
+SHIPPED = load(Path(__file__).parents[2] / "config.yaml")
 
 
 def test_a_picture_of_several_experiments_names_those_that_are_reduced():
@@ -9,3 +19,26 @@ def test_a_picture_of_several_experiments_names_those_that_are_reduced():
         "Scale paper. Not it: B, C."
     )
     assert caption("small", {"A": "few", "B": "less"}, "Not it") == "Scale small. Not it."
+
+
+@pytest.mark.parametrize("sha256", ["0" * 64, None])
+def test_data_of_another_sum_under_a_name_of_the_papers_are_not_the_papers(sha256):
+    config = copy.deepcopy(SHIPPED)
+    assert Plan(config).at("paper").reductions("FC40-FC40") == ""
+    config["datasets"]["MNIST"]["sha256"] = sha256
+    at_paper = Plan(config).at("paper")
+    words = "data that are not pinned to the paper's sum"
+    assert at_paper.reductions("FC40-FC40") == words
+    # and so say the settings that a job records; older ones, without a sum, had the paper's
+    settings = json.loads(at_paper.settings("FC40-FC40").to_json())
+    assert reductions_of(settings) == words
+    del settings["data"]
+    assert reductions_of(settings) == ""
+
+
+def test_data_that_the_paper_does_not_have_need_no_sum():
+    config = copy.deepcopy(SHIPPED)
+    config["datasets"]["Mine"] = config["datasets"]["MNIST"] | {"sha256": None}
+    config["experiments"]["Mine"] = config["experiments"]["FC40-FC40"] | {"dataset": "Mine"}
+    assert Plan(config).at("paper").reductions("Mine") == ""
+    assert Plan(config).at("paper").reductions("ResNet18-Tiny-ImageNet") == ""

@@ -162,8 +162,8 @@ def test_memory_that_is_short(tmp_path):
     dataset = from_arrays("digits", 10, make_arrays(train=40000, test=10, shape=(1, 28, 28)))
     dataset.save(tmp_path / "digits.safetensors")
     settings = Settings(
-        experiment="FC8", scale="tiny", dataset="digits", classes=10, model="FC", widths=(8,),
-        prune_fraction=0.5, stop_fraction=0.5, train_images=None, test_images=None, batch_size=32,
+        experiment="FC8", scale="tiny", dataset="digits", data=None, classes=10, model="FC",
+        widths=(8,),        prune_fraction=0.5, stop_fraction=0.5, train_images=None, test_images=None, batch_size=32,
         learning_rate=0.1, max_epochs=1, patience=1, precision="float32", selection="exact",
         augmentation="none",
     )  # fmt: skip

@@ -12,6 +12,7 @@ class Settings:
         experiment: name of the experiment, e.g. "FC40-FC40".
         scale: name of the scale it runs at, e.g. "paper".
         dataset: name of the data set, e.g. "MNIST".
+        data: SHA-256 of its arrays, as configured; None for whatever is found.
         classes: number of classes of the data set.
         model: family of the network, a key of `dropnet.networks.models.MODELS`.
         widths: nodes or filters of each masked layer, in order.
@@ -32,6 +33,7 @@ class Settings:
     experiment: str
     scale: str
     dataset: str
+    data: str | None
     classes: int
     model: str
     widths: tuple[int, ...]

@@ -182,6 +182,7 @@ class ScalePlan:
             experiment=experiment,
             scale=self.scale,
             dataset=chosen["dataset"],
+            data=self._config["datasets"][chosen["dataset"]]["sha256"],
             classes=self._config["datasets"][chosen["dataset"]]["classes"],
             model=chosen["model"],
             widths=tuple(values["widths"]),
@@ -212,6 +213,7 @@ class ScalePlan:
         chosen = self._config["experiments"][experiment]
         values = self.protocol(experiment)
         own = {key: chosen[key] for key in (*protocol.IDENTITY, "widths")}
+        own["data"] = self._config["datasets"][chosen["dataset"]]["sha256"]
         return protocol.reductions(experiment, own | values, own, ignore)
 
     def seed_blocks(self, experiment: str) -> list[str]:

@@ -17,6 +17,7 @@ IDENTITY = ("dataset", "model", "prune_fraction", "stop_fraction")
 #: one that is larger in its own words, if there are two. In the order in which they are told.
 WORDS = {
     "dataset": ("{1} instead of {0}",),
+    "data": ("data that are not pinned to the paper's sum",),
     "model": ("model {1} instead of {0}",),
     "prune_fraction": ("p = {1} instead of {0}",),
     "stop_fraction": ("down to {1} instead of {0}",),
@@ -57,12 +58,14 @@ def reductions(experiment: str, values: Values, own: Values, ignore: Iterable[st
 
     Args:
         experiment: its name.
-        values: of all that the protocol fixes, and its `IDENTITY` and widths.
-        own: what an experiment that the paper does not have is compared with: its own identity
-            and widths.
+        values: of all that the protocol fixes, its `IDENTITY` and widths, and the sum of its data.
+        own: what an experiment that the paper does not have is compared with: its own identity,
+            widths and sum.
         ignore: keys that may differ.
     """
-    named = _paper()["experiments"].get(experiment, own)
+    named = dict(_paper()["experiments"].get(experiment, own))
+    # a data set that has a name of the paper's has its images, too, if there is a sum to tell
+    named["data"] = _paper()["data"].get(named["dataset"]) or values["data"]
     return _differences(values, named, ignore)
 
 
@@ -72,7 +75,7 @@ def reductions_of(settings: Values) -> str:
     A key that older settings lack had the paper's value.
     """
     own = {key: settings[key] for key in (*IDENTITY, "widths")}
-    values = _paper()["protocol"] | dict(settings)
+    values = _paper()["protocol"] | {"data": _paper()["data"].get(own["dataset"])} | dict(settings)
     return reductions(settings["experiment"], values, own, ["seeds"])
 
 
