@@ -163,9 +163,9 @@ def test_memory_that_is_short(tmp_path):
     dataset.save(tmp_path / "digits.safetensors")
     settings = Settings(
         experiment="FC8", scale="tiny", dataset="digits", data=None, classes=10, model="FC",
-        widths=(8,),        prune_fraction=0.5, stop_fraction=0.5, train_images=None, test_images=None, batch_size=32,
-        learning_rate=0.1, max_epochs=1, patience=1, precision="float32", selection="exact",
-        augmentation="none",
+        widths=(8,), prune_fraction=0.5, stop_fraction=0.5, train_images=None, test_images=None,
+        batch_size=32, learning_rate=0.1, max_epochs=1, patience=1, precision="float32",
+        selection="exact", augmentation="none",
     )  # fmt: skip
     names = ("dataset", "split", "runs", "initial", "networks", "provenance")
     files = {name: str(tmp_path / name) for name in names}
