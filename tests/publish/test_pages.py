@@ -10,9 +10,9 @@ import pytest
 from dropnet.config.check import load
 from dropnet.config.plan import Plan
 from dropnet.errors import UserError
-from dropnet.paper.judging import COLUMNS
+from dropnet.paper.judging import COLUMNS, best_evidence
 from dropnet.publish.derived import check_derived
-from dropnet.publish.pages import BEGIN, END, best_evidence, check, update
+from dropnet.publish.pages import BEGIN, END, check, update
 
 ROOT = Path(__file__).parents[2]
 PAGE = Path("published/small/README.md")

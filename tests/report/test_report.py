@@ -55,11 +55,9 @@ def report(tmp_path):
     removable = pd.DataFrame(
         [[*row, 1000, 0.5, 20000, 0.25], [*none, *[math.nan] * 4]], columns=list(REMOVABLE)
     )
-    pictures = [
-        Picture(
-            "fig03", 'Figure 3 <script>alert("x")</script>', "FC40-FC40", "3 seeds", str(picture)
-        )
-    ]
+    title = 'Figure 3 <script>alert("x")</script>'
+    pictures = [Picture("fig03", title, "FC40-FC40", "3 seeds", str(picture), str(picture))]
+    of_paper = read_table(claims, READERS).assign(seeds=15, p_holds=0.01, verdict="holds")
     return render(
         "preview",
         "Not evidence",
@@ -68,6 +66,7 @@ def report(tmp_path):
         pictures,
         picture,
         provenance,
+        [of_paper],
     )
 
 
@@ -101,6 +100,10 @@ def test_every_statement_has_a_row_and_names_cannot_break_out(report):
     for question in ("agrees with the figure?", "holds in our runs?", "the paper's own figure"):
         assert question in report
     assert "at least 48%" in report
+    # the run itself decides nothing; what is published beside it does
+    assert "<td>6 yes</td>" in report
+    assert report.count('<span class="verdict not-run">not run</span>') > 100
+    assert report.count("data:image/png;base64,") == 3
     assert "<td>near chance</td>" in report
     assert Page(report).scripts == 1
     assert "<b>A processor</b>" not in report

@@ -1,6 +1,7 @@
 # From tables and figures to the report.
 #   needs  results/{scale}/claims.csv (claims.smk), removable.csv (tables.smk), figures/{scale}
-#          (figures.smk), and the provenance of the training jobs (train.smk)
+#          (figures.smk), the provenance of the training jobs (train.smk), and what is published of
+#          other scales
 #   makes  results/{scale}/report.html: all of it in one file, to look at
 
 
@@ -22,6 +23,8 @@ rule make_report:
             figure=plan.at(w.scale).figures,
         ),
         provenance=lambda w: provenance_of_all(w.scale),
+        published=lambda w: published_claims(w.scale),
+        beside=lambda w: [p["published"] for p in pictures(w.scale) if p["published"]],
     output:
         "results/{scale}/report.html",
     log:
@@ -34,6 +37,7 @@ rule make_report:
         shown=lambda w, input: in_a_file(
             *("--pictures", json.dumps(pictures(w.scale))),
             *("--provenance", *input.provenance),
+            *("--published", *input.published),
         ),
     message:
         "Write the report (scale {wildcards.scale})"

@@ -23,6 +23,7 @@ def main() -> None:
         "--pictures", type=json.loads, required=True, help="JSON: the fields of reporting.Picture"
     )
     parser.add_argument("--provenance", nargs="+", required=True, help="of the training jobs")
+    parser.add_argument("--published", nargs="*", default=[], help="claims.csv of published scales")
     parser.add_argument("--output", required=True)
     args = parser.parse_args()
     html = render(
@@ -33,6 +34,7 @@ def main() -> None:
         [Picture(**fields) for fields in args.pictures],
         args.overview,
         args.provenance,
+        [read_table(path, judging.READERS) for path in args.published],
     )
     write_text(args.output, html)
 

@@ -394,6 +394,27 @@ def by_claim(claims: pd.DataFrame) -> list[dict[str, Any]]:
     return counted
 
 
+def best_evidence(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return one row a statement: that of the scale that can say most about it.
+
+    That is one whose runs can decide, before one whose runs cannot, before one that has none; of
+    several the one with most seeds, or else the first.
+
+    Args:
+        tables: claims.csv of each scale.
+    """
+    every = pd.concat(tables, ignore_index=True)
+    every = every.assign(
+        rank=every["p_holds"].isna().astype(int) + (every["verdict"] == NOT_RUN),
+        fewer=-every["seeds"],
+        place=every.index,
+    )
+    best = every.sort_values(["rank", "fewer", "place"]).drop_duplicates("statement")
+    order = {statement: place for place, statement in enumerate(tables[0]["statement"])}
+    best = best.sort_values("statement", key=lambda column: column.map(order))
+    return best.drop(columns=["rank", "fewer", "place"]).reset_index(drop=True)
+
+
 def in_points(value: float, low: float, high: float) -> str:
     """Return an effect and its interval as text, in points of accuracy; "" if there is none."""
     if pd.isna(value):

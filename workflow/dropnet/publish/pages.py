@@ -5,7 +5,7 @@ somebody has written one; what is between the markers of README.md from those of
 from published/findings.md.j2. The templates are in workflow/report/.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,14 @@ import pandas as pd
 from dropnet.errors import UserError
 from dropnet.files.artifacts import write_text
 from dropnet.files.code_files import WORKFLOW
-from dropnet.paper.judging import DIFFERS, FAILS, NOT_RUN, by_claim, in_answers, in_points
+from dropnet.paper.judging import (
+    DIFFERS,
+    FAILS,
+    best_evidence,
+    by_claim,
+    in_answers,
+    in_points,
+)
 from dropnet.publish.facts import Facts, share_in_words
 from dropnet.publish.record import RECORD
 from dropnet.tables.aggregate import points
@@ -114,27 +121,6 @@ def overview(published: Path, scales: dict[str, Facts]) -> str:
             scales=scales,
         )
     )
-
-
-def best_evidence(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Return one row a statement: that of the scale that can say most about it.
-
-    That is one whose runs can decide, before one whose runs cannot, before one that has none; of
-    several the one with most seeds, or else the first.
-
-    Args:
-        tables: claims.csv of each scale.
-    """
-    every = pd.concat(tables, ignore_index=True)
-    every = every.assign(
-        rank=every["p_holds"].isna().astype(int) + (every["verdict"] == NOT_RUN),
-        fewer=-every["seeds"],
-        place=every.index,
-    )
-    best = every.sort_values(["rank", "fewer", "place"]).drop_duplicates("statement")
-    order = {statement: place for place, statement in enumerate(tables[0]["statement"])}
-    best = best.sort_values("statement", key=lambda column: column.map(order))
-    return best.drop(columns=["rank", "fewer", "place"]).reset_index(drop=True)
 
 
 # ------------------------------------------------------------------------------- one scale

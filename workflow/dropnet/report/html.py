@@ -15,7 +15,7 @@ from PIL import Image
 from dropnet.files.artifacts import artifact, read_json
 from dropnet.files.code_files import WORKFLOW
 from dropnet.files.provenance import git_state
-from dropnet.paper.judging import by_claim, in_answers, in_points
+from dropnet.paper.judging import best_evidence, by_claim, in_answers, in_points
 from dropnet.tables.runs import BASELINE
 
 TEMPLATES = WORKFLOW / "report"
@@ -33,6 +33,7 @@ class Picture:
         experiment: that it is drawn from.
         reductions: how that differs from the paper's protocol, or "".
         file: its PNG.
+        published: a picture of the same figure, of runs that are published; "" for none.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Picture:
     experiment: str
     reductions: str
     file: str
+    published: str = ""
 
 
 def render(
@@ -50,6 +52,7 @@ def render(
     pictures: Sequence[Picture],
     overview: str | Path,
     provenance: Sequence[str | Path],
+    published: Sequence[pd.DataFrame] = (),
 ) -> str:
     """Return the report as HTML.
 
@@ -61,6 +64,7 @@ def render(
         pictures: the figures, in their order.
         overview: PNG of the figure of what can go.
         provenance: JSON files of the jobs that trained.
+        published: claims.csv of each published scale.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -76,7 +80,8 @@ def render(
         scale=scale,
         note=note,
         reduced=sum(bool(picture.reductions) for picture in pictures),
-        claims=by_claim(claims),
+        claims=by_claim(best_evidence([claims, *published])),
+        published=bool(published),
         statements=statements,
         removable=removable.to_dict("records"),
         overview=embedded(overview),
@@ -85,6 +90,7 @@ def render(
             {
                 **vars(picture),
                 "image": embedded(picture.file),
+                "beside": embedded(picture.published) if picture.published else "",
                 "statements": [s for s in statements if s["figure"] == picture.name],
             }
             for picture in pictures

@@ -10,9 +10,16 @@ def pictures(scale):
             "experiment": figure.experiment,
             "reductions": plan.at(scale).reductions(figure.experiment),
             "file": f"figures/{scale}/{name}.png",
+            "published": published_picture(scale, name),
         }
         for name, figure in plan.at(scale).figures.items()
     ]
+
+
+def published_claims(scale):
+    """The verdicts of every other scale that is published."""
+    tables = [f"published/{other}/claims.csv" for other in config["scales"] if other != scale]
+    return list(filter(os.path.exists, tables))
 
 
 def provenance_of_all(scale):
