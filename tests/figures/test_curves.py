@@ -455,9 +455,13 @@ def test_a_figure_that_the_paper_lacks_is_drawn_as_without_overlay():
 def test_fractions_that_only_one_of_them_has_give_no_difference():
     curve = make_curve(["minimum"])
     paper = paper_of(curve)
-    shifted = paper.assign(fraction_remaining=paper["fraction_remaining"] * 0.9)
-    figure = plot(curve, make_face(), shifted)
-    assert [len(points) for points in differences_of(figure.axes[-1])] == [0]
+    both = paper["fraction_remaining"] != 0.4
+    shifted = paper.assign(fraction_remaining=paper["fraction_remaining"].where(both, 0.3))
+    assert differences(curve, shifted)["fraction_remaining"].tolist() == [1, 0.05]
+    # where the unpruned network alone is common to both, there is no panel for it
+    alone = paper.assign(fraction_remaining=[1, 0.3, 0.03])
+    panels = [len(plot(curve, make_face(), other).axes) for other in (paper, shifted, alone)]
+    assert panels[0] == panels[1] == panels[2] + 1
 
 
 def test_differences_worked_by_hand():

@@ -117,7 +117,8 @@ def plot(curve: pd.DataFrame, face: Face, paper: pd.DataFrame | None = None) -> 
 
     The first panel shows every point. Accuracies that fall far get a second panel, a close-up of
     the highest `CLOSE_UP` of accuracy, where the paper's claims are decided. Curves of the paper,
-    if given, are drawn behind ours where the methods are the same, and the differences below.
+    if given, are drawn behind ours where the methods are the same, and the differences below where
+    pruned networks of both have the same size.
     Where there is nothing to draw, as all networks diverged, the figure says so.
     """
     # A logarithmic axis has no place for 0; the header says that such points exist.
@@ -130,10 +131,13 @@ def plot(curve: pd.DataFrame, face: Face, paper: pd.DataFrame | None = None) -> 
     y_limits = _y_limits(seen, face.quantity)
     magnified = face.quantity == "accuracy" and y_limits[1] - y_limits[0] > 3 * CLOSE_UP
     lowest = drawn["fraction_remaining"].min()
+    apart = None if paper is None else differences(curve, paper)
+    if apart is not None and not (apart["fraction_remaining"] < 1).any():
+        apart = None  # pruned in other steps than the paper's: they meet nowhere
 
     with context():
         figure, body = page.new_page(header(curve, face, paper))
-        panels = _add_panels(body, magnified, paper is not None)
+        panels = _add_panels(body, magnified, apart is not None)
         for axes in (panels.everything, panels.close_up):
             if axes is None:
                 continue
@@ -149,8 +153,8 @@ def plot(curve: pd.DataFrame, face: Face, paper: pd.DataFrame | None = None) -> 
             highest = drawn[drawn["accuracy"] >= drawn["accuracy"].max() - CLOSE_UP]
             _close_up(panels.close_up, highest, lowest)
             _draw_bars(panels.close_up, highest, face.quantity, looks)
-        if panels.apart is not None and paper is not None:
-            _draw_differences(panels.apart, differences(curve, paper), looks)
+        if panels.apart is not None and apart is not None:
+            _draw_differences(panels.apart, apart, looks)
             _set_x(panels.apart, lowest)
             panels.apart.set_xlabel(f"Fraction of {face.unit} remaining")
         page.add_legend(figure, {method: handle(style) for method, style in looks.items()})
