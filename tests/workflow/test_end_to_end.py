@@ -95,7 +95,7 @@ def test_the_report_is_made_of_the_run(project, tmp_path):
     elsewhere = tmp_path / "python"
     elsewhere.write_text("#!/bin/sh\nexit 1\n")
     elsewhere.chmod(0o755)
-    again = ("--forcerun", "make_report", "report")
+    again = ("report", "--forcerun", "make_report")
     run = snakemake(project, *again, under=("env", f"PATH={tmp_path}:/usr/bin:/bin"))
     assert run.returncode == 0, run.stdout
     # that a clone without git cannot be published is said when it starts
