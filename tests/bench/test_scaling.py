@@ -150,7 +150,9 @@ def test_hours_on_a_gpu_are_those_that_were_measured():
     assert gpu_seconds(measured, settings, jobs["baseline"], Ten()) == pytest.approx(
         10 * 1688 * 64e-6
     )
-    half = gpu_seconds(measured, settings, jobs["minimum (p=0.5)"], Ten())
+    halving = jobs["minimum (p=0.5)"]
+    at_half = paper_plan().settings("Conv64-Conv64", halving.method)
+    half = gpu_seconds(measured, at_half, halving, Ten())
     counts = remaining_counts((64, 64), 0.5, 0.01, False)[1:]
     assert half == pytest.approx(10 * 1688e-6 * sum(max(1, count / 2) for count in counts))
     for experiment in ("VGG19", "FC40-FC40"):
