@@ -253,7 +253,9 @@ def test_the_paper_scale_is_the_paper_and_any_other_says_what_it_reduces():
     own = changed((*EXPERIMENT, "prune_fraction"), 0.5)
     assert Plan(own).at("paper").reductions("FC40-FC40") == "p = 0.5 instead of 0.2"
     own = changed((*EXPERIMENT, "dataset"), "CIFAR-10")
-    assert Plan(own).at("paper").reductions("FC40-FC40") == "CIFAR-10 instead of MNIST"
+    assert Plan(own).at("paper").reductions("FC40-FC40") == (
+        "CIFAR-10 instead of MNIST, data that are not pinned to the paper's sum"
+    )
     own = changed(("scales", "paper", "precision"), "bfloat16")  # has no convolutions
     assert Plan(own).at("paper").reductions("FC40-FC40") == ""
     assert Plan(own).at("paper").settings("FC40-FC40").precision == "float32"
@@ -388,9 +390,10 @@ def test_code_of_finds_every_module_that_a_script_loads(script):
         check=True,
     ).stdout.split()
     files = {Path(file) for file in loaded}
-    assert {f for f in files if f.name not in code_files.REPORTING} <= set(
-        code_files.code_of(script)
-    )
+    # by their place: a metric of the same name decides numbers
+    left_out = {ROOT / "workflow/dropnet" / name for name in code_files.REPORTING}
+    assert all(file.is_file() for file in left_out)
+    assert files - left_out <= set(code_files.code_of(script))
 
 
 def test_kept_cycles_depend_on_the_script_and_on_every_file_it_imports():

@@ -503,7 +503,7 @@ def test_the_axis_of_differences_is_logarithmic_where_few_are_far():
 def test_all_panels_of_all_points_have_the_same_ticks():
     curve = make_curve(["minimum"])
     paper = paper_of(curve)
-    figure = plot(curve, make_face(), paper[paper["fraction_remaining"] > 0.4])
+    figure = plot(curve, make_face(), paper[paper["fraction_remaining"] > 0.1])
     first, below = figure.axes[0], figure.axes[-1]
     assert list(below.get_xticks()) == list(first.get_xticks())
     assert below.get_xlim() == first.get_xlim()

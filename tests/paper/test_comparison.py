@@ -45,6 +45,7 @@ def test_differences_are_ours_minus_the_papers(figure, experiment):
     row = table.iloc[0]
     assert (row["ours"], row["paper"]) == (0.93, 0.9)
     assert row["mean"] == pytest.approx((0.03 + 0.1 - 0.4) / 3)
+    assert row["distance"] == pytest.approx((0.03 + 0.1 + 0.4) / 3)
     assert (row["largest"], row["at"]) == (pytest.approx(-0.4), 0.3)
 
 

@@ -71,6 +71,9 @@ def test_maximum_alone_is_far_from_the_paper_in_figures_3_and_5():
         notebook = f"{figure}_notebook"
         assert abs(table[notebook, "maximum"]) < 0.02
         assert curve(PAPER, notebook, "maximum").loc[0.3:0.6].min() > 0.3
+    assert abs(table["fig04", "maximum"]) < 0.01
+    distances = PAPER.beside_paper.set_index(["figure", "method"])["distance"]
+    assert set(distances.nlargest(2).index) == {("fig03", "maximum"), ("fig05", "maximum")}
 
 
 def test_the_notebooks_selection_is_said_to_be_another():
@@ -95,8 +98,6 @@ def paired(experiment, method, other, at):
 
 def test_as_long_as_a_point_is_lost_random_choice_does_as_well_but_for_fc20_fc40():
     assert share(PAPER, "FC40-FC40", "minimum") <= share(PAPER, "FC40-FC40", "random")
-    assert share(PAPER, "FC40-FC20", "minimum") < share(PAPER, "FC40-FC20", "random_layer")
-    assert share(PAPER, "FC20-FC40", "minimum") > share(PAPER, "FC20-FC40", "random")
     for experiment, other, sign in (
         ("FC40-FC20", "random_layer", -1),
         ("FC20-FC40", "random", 1),

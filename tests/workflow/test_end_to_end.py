@@ -58,7 +58,9 @@ def test_every_artifact_is_there_and_whole(project):
     removable = pd.read_csv(project / "results/tiny/removable.csv")
     pairs = runs_of_all[["experiment", "method"]].drop_duplicates()
     assert len(removable) == 3 * len(pairs)
-    assert (removable["parameters_share"] <= 1).all()
+    shares = removable["parameters_share"]
+    assert (shares[removable["seeds"] > 1] <= 1).all()
+    assert shares[removable["seeds"] == 1].isna().all()
     assert agreement["fraction_remaining"].between(0.4, 0.9).all()
     assert agreement["agreement"].between(0, 1).all()
     runs = runs[runs["experiment"] == "FC8-FC6"]

@@ -11,7 +11,12 @@ from pathlib import Path
 
 WORKFLOW = Path(__file__).resolve().parents[2]
 #: Modules that tell of a job and cannot change a number; an edit of one reruns nothing.
-REPORTING = ("code_files.py", "errors.py", "progress.py", "provenance.py")
+REPORTING = (
+    "errors.py",
+    "files/code_files.py",
+    "files/provenance.py",
+    "pruning/progress.py",
+)
 #: Packages that decide the numbers of a stage; another version of one reruns it.
 DECIDING = {
     "data": ("numpy", "pillow"),
@@ -35,8 +40,8 @@ def code_of(script: str | Path, modules: Iterable[str] = ()) -> list[Path]:
         finder.import_hook(module)
     loaded = (getattr(module, "__file__", None) for module in finder.modules.values())
     files = {Path(file) for file in loaded if file}
-    own = Path(script).resolve()
-    return sorted(f for f in files if f.resolve() != own and f.name not in REPORTING)
+    left_out = {Path(script).resolve(), *(WORKFLOW / "dropnet" / name for name in REPORTING)}
+    return sorted(file for file in files if file.resolve() not in left_out)
 
 
 def code_sums(script: str | Path, modules: Iterable[str] = ()) -> dict[str, str]:

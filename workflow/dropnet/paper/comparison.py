@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 KEYS = ["split", "method", "place"]
-COLUMNS = ["figure", "method", "ours", "paper", "points", "mean", "largest", "at"]
+COLUMNS = ["figure", "method", "ours", "paper", "points", "mean", "distance", "largest", "at"]
 
 
 def beside_paper(
@@ -23,7 +23,8 @@ def beside_paper(
     Returns:
         One row for each figure and method that the paper has: accuracy of the unpruned network,
         ours and the paper's; how many points both have, the mean difference over these, ours
-        minus the paper's; the largest one by size, and the fraction remaining at which it is.
+        minus the paper's, and the mean of their sizes; the largest one by size, and the fraction
+        remaining at which it is.
     """
     rows = []
     ours = curves[curves["split"] == "test"]
@@ -42,6 +43,7 @@ def beside_paper(
                     "paper": first["accuracy_paper"],
                     "points": len(points),
                     "mean": difference.mean(),
+                    "distance": difference.abs().mean(),
                     "largest": difference.iloc[farthest],
                     "at": points["fraction_remaining"].iloc[farthest],
                 }

@@ -109,19 +109,27 @@ class Facts:
         losses = -100 * _rows(self.claims, "claims.csv", claim=claim)[column]
         return f"{losses.min():.1f} to {losses.max():.1f}"
 
+    def answers(self, column: str, answer: str) -> int:
+        """Return how many of the statements that our runs can decide have an answer.
+
+        `column` is one of `judging.ANSWERS`.
+        """
+        decidable = self.claims[self.claims["p_holds"].notna()]
+        return int((decidable[column] == answer).sum())
+
     def distance_to_paper(self, figure: str, method: str) -> str:
         """Return the mean difference of a curve, ours minus the paper's, in points: "-19.7"."""
         row = _rows(self.beside_paper, "curves.csv", figure=figure, method=method).iloc[0]
         return f"{100 * row['mean']:+.1f}"
 
     def near_paper(self, points: float) -> str:
-        """Return how many curves are as near to the paper's on average: "29 of 33".
+        """Return how many curves are as near to the paper's at an average point: "29 of 33".
 
         Counted are those of experiments by the paper's protocol.
         """
         experiment = self.curves.groupby("figure")["experiment"].first()
         reduced = self.beside_paper["figure"].map(experiment).map(self.record.reductions)
-        distances = self.beside_paper[reduced == ""]["mean"].abs()
+        distances = self.beside_paper[reduced == ""]["distance"]
         return f"{(100 * distances <= points).sum()} of {len(distances)}"
 
 

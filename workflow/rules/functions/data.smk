@@ -6,7 +6,7 @@ from dropnet.data import sources
 
 def content_of(dataset):
     """What stands for the content of a data set; `sha256` is None if it is not pinned."""
-    return [config["datasets"][dataset][key] for key in ("classes", "sha256")]
+    return [config["datasets"][dataset][key] for key in ("classes", "image", "sha256")]
 
 
 def is_pinned(dataset):

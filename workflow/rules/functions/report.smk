@@ -10,7 +10,11 @@ def pictures(scale):
             "experiment": figure.experiment,
             "reductions": plan.at(scale).reductions(figure.experiment),
             "file": f"figures/{scale}/{name}.png",
-            "published": published_picture(scale, name),
+            "published": (
+                published_picture(scale, name)
+                if plan.at(scale).reductions(figure.experiment)
+                else ""
+            ),
         }
         for name, figure in plan.at(scale).figures.items()
     ]
