@@ -24,6 +24,22 @@ def densenet():
     return torchvision.models.DenseNet(4, (2, 2), 8, num_classes=10)
 
 
+class Unet(nn.Module):
+    """Down, up and across: units are read by a transposed convolution, and by a concatenation."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 12, 3, stride=2, padding=1)
+        self.up, self.norm = nn.ConvTranspose2d(12, 8, 2, 2), nn.BatchNorm2d(12, affine=False)
+        self.c, self.last = nn.Conv2d(16, 6, 3, padding=1), nn.Conv2d(6, 2, 1)
+
+    def forward(self, images):
+        across = torch.relu(self.a(images))
+        down = F.dropout(self.norm(self.b(across)), 0.5, self.training)
+        up = self.up(F.leaky_relu(down, inplace=True))
+        return self.last(self.c(torch.cat([across, up], 1)).tanh())
+
+
 MODELS = {
     "resnet18": (lambda: torchvision.models.resnet18(num_classes=10), 32, 12),
     "vgg11_bn": (vgg11_bn, 32, 9),
@@ -31,6 +47,7 @@ MODELS = {
     "mobilenet_v3": (lambda: torchvision.models.mobilenet_v3_small(num_classes=10), 32, 22),
     "squeezenet1_1": (lambda: torchvision.models.squeezenet1_1(num_classes=10), 64, 25),
     "densenet": (densenet, 32, 10),
+    "unet": (Unet, 16, 3),
     "vit": (lambda: torchvision.models.VisionTransformer(16, 8, 2, 2, 8, 12, num_classes=5), 16, 2),
 }
 
@@ -42,7 +59,8 @@ def make(name):
     model = build().eval()
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.weight, 0.5, 1.5)
+            if module.affine:
+                nn.init.uniform_(module.weight, 0.5, 1.5)
             nn.init.uniform_(module.running_var, 0.5, 1.5)
     if name == "vit":  # begins with 0 there
         nn.init.normal_(model.heads.head.weight)

@@ -148,7 +148,7 @@ def _read(path: Path, shape: Shape) -> np.ndarray:
 @contextmanager
 def _opened(content: bytes, name: str) -> "Iterator[Image.Image]":
     """Open a picture, and turn what damaged ones raise into a UserError that names it."""
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with warnings.catch_warnings():
@@ -156,7 +156,7 @@ def _opened(content: bytes, name: str) -> "Iterator[Image.Image]":
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(BytesIO(content), formats=["PNG", "JPEG"]) as picture:
                 yield picture
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise UserError(f"{name}: neither PNG nor JPEG") from None
     except (
         *(OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error),

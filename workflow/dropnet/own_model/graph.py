@@ -120,10 +120,10 @@ def _group(graph: Any, layer: nn.Module, names: Mapping[nn.Module, str]) -> Grou
         if isinstance(module, graph.ops._OutputOp):
             return None
         makes = item.dep.handler == graph.get_pruner_of_module(module).prune_out_channels
-        if isinstance(module, LAYERS) and not makes:
-            read = True
-        elif module in names:
+        if module in names and makes:
             places[names[module]] = (item.idxs, item.root_idxs)
+        elif module in names:
+            read = True
     layers = tuple(
         name for module, name in names.items() if isinstance(module, LAYERS) and name in places
     )

@@ -210,7 +210,7 @@ def _stirred(model: nn.Module) -> nn.Module:
     with torch.no_grad():
         for parameter in copied.parameters():
             if parameter.numel() and (parameter == parameter.flatten()[0]).all():
-                parameter += 0.1 * torch.randn(parameter.shape, generator=noise).to(parameter)
+                parameter.add_(0.1 * torch.randn(parameter.shape, generator=noise).to(parameter))
     return copied
 
 
