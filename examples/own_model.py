@@ -55,7 +55,7 @@ def main():
     def accuracy(model):
         with torch.no_grad():
             right = [(model(images).argmax(1) == labels).sum() for images, labels in testing]
-        return float(sum(right)) / TEST_IMAGES
+        return float(sum(right)) / len(testing.dataset)
 
     # 3. Train, drop the units whose activations are lowest, rewind, cut, train again, and so on.
     pruned = prune_model(
