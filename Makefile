@@ -40,7 +40,7 @@ $(call need,publish,SCALE,paper)
 # Two runs of Snakemake would wait for each other's lock, and each takes all cores by itself.
 .NOTPARALLEL:
 
-.PHONY: help figures report test quick bench bench-gpu scaling status lint checksum publish pages clean venv venv-keras
+.PHONY: help figures report own-model example test quick bench bench-gpu scaling status lint checksum publish pages clean venv venv-keras
 
 help: ## list the targets
 	@echo "make TARGET [SCALE=paper] [CORES=8] [TARGETS=figures/paper/fig03.png] [PYTHON=python3.12]"
@@ -51,6 +51,15 @@ figures: venv ## make every figure of the paper at the default scale, or SCALE, 
 
 report: venv ## every figure at SCALE, and the verdicts, in one page: results/<scale>/report.html
 	$(in_venv) .venv/bin/snakemake report --cores $(call quote,$(CORES)) $(if $(SCALE),--config $(call quote,scale=$(SCALE)))
+
+# Into .venv, beside its own packages, whose versions it is content with.
+own-model: venv ## add Torch-Pruning to .venv, to prune a model of one's own: docs/own-model.md
+	@env -u PIP_USER -u PIP_TARGET .venv/bin/python -m pip install -qq --no-input --no-cache-dir \
+	    --disable-pip-version-check --no-deps --require-hashes --requirement requirements-own-model.lock
+
+example: own-model ## prune torchvision's ResNet18 on CIFAR-10, in some minutes
+	$(in_venv) .venv/bin/snakemake results/data/CIFAR-10.safetensors --cores 1 --quiet all
+	$(in_venv) .venv/bin/python examples/own_model.py
 
 test: venv ## run all tests; once the environment is set up, without a network
 	$(in_venv) .venv/bin/pytest $(side_by_side)

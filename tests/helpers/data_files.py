@@ -139,6 +139,23 @@ def tiny_imagenet_files(classes=3, train=4, test=3, seed=0):
     return files
 
 
+def image_folder_files(classes=("ant", "bee", "cat"), train=4, test=2, shape=(6, 5), seed=0):
+    """Pictures in folders by name: PNGs, coloured and grey, and of each class a JPEG."""
+    random = np.random.default_rng(seed)
+    files = {}
+    for part, count in (("train", train), ("test", test)):
+        for name in classes:
+            for number in range(count):
+                pixels = random.integers(0, 256, (*shape, 3), dtype=np.uint8)
+                if number == 1:
+                    files[f"{part}/{name}/{number}.png"] = png(pixels[..., 0])
+                elif number == 2:
+                    files[f"{part}/{name}/{number}.JPG"] = jpeg(pixels)
+                else:
+                    files[f"{part}/{name}/{number}.png"] = png(pixels)
+    return files
+
+
 def zipped(files, folder="tiny-imagenet-200/"):
     """The bytes of a .zip of these files, in a folder."""
     stream = io.BytesIO()

@@ -15,8 +15,10 @@ sys.path.insert(0, str(REPOSITORY / "envs"))
 
 import pin_environments  # noqa: E402
 from dropnet.files import code_files  # noqa: E402
+from helpers.project import skip  # noqa: E402
 
 LOCKS = ("requirements.lock", "benchmarks/requirements-keras.lock")
+OWN_MODEL = "requirements-own-model.lock"  # what is added to .venv; it has no input of its own
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 PIN = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>[A-Za-z0-9.]+)")
 
@@ -63,14 +65,16 @@ def test_a_lock_pins_what_its_input_asks_for(lock: str) -> None:
     assert asked.items() <= pins_of(read_requirements(lock)).items()
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", [*LOCKS, OWN_MODEL])
 def test_a_lock_knows_the_sums_of_every_package(lock: str) -> None:
     for package, sums in read_requirements(lock).items():
         assert sums, package
         assert all(HASH.fullmatch(sum_) for sum_ in sums), package
 
 
-@pytest.mark.parametrize("path", [*LOCKS, *(lock.replace(".lock", ".in") for lock in LOCKS)])
+@pytest.mark.parametrize(
+    "path", [*LOCKS, *(lock.replace(".lock", ".in") for lock in LOCKS), OWN_MODEL]
+)
 def test_a_list_names_no_address_path_or_option(path: str) -> None:
     text = (REPOSITORY / path).read_text(encoding="utf-8")
     assert "://" not in text
@@ -91,8 +95,20 @@ def test_the_lock_is_complete() -> None:
     assert needed == pins_of(read_requirements("requirements.lock")).keys()
 
 
+def test_what_is_added_needs_nothing_that_the_lock_lacks() -> None:
+    added = pins_of(read_requirements(OWN_MODEL))
+    locked = pins_of(read_requirements("requirements.lock"))
+    assert not added.keys() & locked.keys()
+    for name, version in added.items():
+        try:
+            assert importlib.metadata.version(name) == version
+        except importlib.metadata.PackageNotFoundError:
+            skip(f"{name} is not installed: make own-model")
+    assert pin_environments.with_dependencies(added) <= locked.keys() | added.keys()
+
+
 def test_what_the_code_imports_is_asked_for() -> None:
-    folders = ("workflow", "envs", "tests", "benchmarks")
+    folders = ("workflow", "envs", "tests", "benchmarks", "examples")
     files = [file for folder in folders for file in (REPOSITORY / folder).rglob("*.py")]
     own = {file.stem for file in files} | {file.parent.name for file in files}
     packages = importlib.metadata.packages_distributions()
@@ -102,7 +118,8 @@ def test_what_the_code_imports_is_asked_for() -> None:
         for distribution in packages.get(module, [])
     }
     assert used
-    assert used <= pins_of(read_requirements("requirements.in")).keys()
+    asked = pins_of(read_requirements("requirements.in")) | pins_of(read_requirements(OWN_MODEL))
+    assert used <= asked.keys()
 
 
 @pytest.mark.parametrize("name", pin_environments.ENVIRONMENTS)

@@ -48,6 +48,17 @@ SET_UP = "envs/create_venv.sh .venv requirements.lock 7 3"
             ["figures", "SCALE=paper", "CORES=8", "TARGETS=figures/paper/fig03.png"],
             [".venv/bin/snakemake 'figures/paper/fig03.png' --cores '8' --config 'scale=paper'"],
         ),
+        (
+            ["example"],
+            [
+                "env -u PIP_USER -u PIP_TARGET .venv/bin/python -m pip install -qq --no-input"
+                " --no-cache-dir \\",
+                "    --disable-pip-version-check --no-deps --require-hashes"
+                " --requirement requirements-own-model.lock",
+                ".venv/bin/snakemake results/data/CIFAR-10.safetensors --cores 1 --quiet all",
+                ".venv/bin/python examples/own_model.py",
+            ],
+        ),
         (["test"], [f".venv/bin/pytest {SIDE_BY_SIDE}"]),
         (["quick"], [f".venv/bin/pytest {SIDE_BY_SIDE} -m 'not slow'"]),
         (
@@ -92,7 +103,7 @@ def test_help_is_the_default_and_lists_every_target() -> None:
     result = make()
     assert (result.returncode, result.stdout) == (0, make("help").stdout)
     listed = " ".join(line.split()[0] for line in result.stdout.splitlines()[1:])
-    wanted = "help figures report test quick bench bench-gpu scaling"
+    wanted = "help figures report own-model example test quick bench bench-gpu scaling"
     wanted += " status lint checksum publish pages clean"
     assert listed == wanted
 

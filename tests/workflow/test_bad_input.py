@@ -24,6 +24,7 @@ from helpers.data_files import (
     cifar_png_files,
     compressed,
     idx_files,
+    image_folder_files,
     make_arrays,
     png,
     tiny_imagenet_files,
@@ -346,6 +347,7 @@ SETS = {  # a good data set in each format: classes, files, what it is to come o
     "idx, compressed": (10, compressed(idx_files(IDX)), "idx"),
     "cifar": (10, cifar_bin_files(CIFAR), "cifar"),
     "cifar_png": (10, cifar_png_files(CIFAR), "cifar_png"),
+    "image_folder": (3, image_folder_files(), "image_folder"),
     "tiny_imagenet": (
         3,
         {f"tiny-imagenet-200/{n}": c for n, c in tiny_imagenet_files(train=3).items()},

@@ -2,7 +2,8 @@
 
 Each format has a module of its name beside this one, so that data which are read by another do not
 depend on it. Its `FILES` tell a user what to put into a folder, its `LAYOUTS` are the ways in which
-those may lie there, the preferred one first.
+those may lie there, the preferred one first. What is said of files here goes for folders, too,
+where a layout is of those.
 
 Each decoder returns four uint8 arrays, `train_images` and `test_images` of shape
 [n, channels, height, width], `train_labels` and `test_labels` of shape [n]; where the files list
@@ -13,17 +14,20 @@ file's name.
 
 import gzip
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
+from itertools import zip_longest
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from dropnet.errors import UserError
 
 Arrays = dict[str, np.ndarray]
+T = TypeVar("T")
 
 LARGEST_FILE = 2**31  # bytes, decompressed: all files of a data set are held in memory
 
@@ -36,14 +40,18 @@ class Layout:
     """
 
     names: tuple[str, ...]
-    decode: Callable[[dict[str, Path]], Arrays]
+    decode: Callable[..., Arrays]
     suffixes: tuple[str, ...] = ("",)  # a file may carry any of them; the first that exists is read
     subfolders: tuple[str, ...] = (".",)  # where the files may lie, seen from the source's folder
     below: tuple[str, ...] = ()  # folders beside the first of the files, all of which is read too
+    others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # names in place of one
+    folders: bool = False  # whether the names are of folders, all of which is read
+    shaped: bool = False  # whether `decode` is told the configured shape of an image, too
 
     def accepts(self) -> set[str]:
         """All names of files that this layout would read."""
-        return {name + suffix for name in self.names for suffix in self.suffixes}
+        names = [name for known in self.names for name in self._called(known)]
+        return {name + suffix for name in names for suffix in self.suffixes}
 
     def find(self, folder: Path) -> dict[str, Path]:
         """The files in the first subfolder that holds any of them; {} if none does.
@@ -68,9 +76,12 @@ class Layout:
         below = [path for name in self.below for path in sorted((top / name).rglob("*.*"))]
         return [*paths.values(), *(path for path in below if path not in paths.values())]
 
-    def _path(self, folder: Path, name: str) -> Path | None:
-        paths = (folder / f"{name}{suffix}" for suffix in self.suffixes)
-        return next((path for path in paths if path.exists()), None)
+    def _path(self, folder: Path, known: str) -> Path | None:
+        names = (name + suffix for name in self._called(known) for suffix in self.suffixes)
+        return next((folder / name for name in names if (folder / name).exists()), None)
+
+    def _called(self, name: str) -> tuple[str, ...]:
+        return (name, *self.others.get(name, ()))
 
 
 @dataclass(frozen=True)
@@ -101,9 +112,10 @@ class Format:
         found = ((layout, layout.find(folder)) for layout in self.layouts)
         return next(((layout, paths) for layout, paths in found if paths), None)
 
-    def decode(self, folder: Path) -> tuple[Arrays, list[Path]] | None:
+    def decode(self, folder: Path, image: object = None) -> tuple[Arrays, list[Path]] | None:
         """Decode the files of this format in `folder`: the arrays, and the files that were read.
 
+        `image` is the shape that is configured, for formats in which that is up to the reader.
         Returns None if the folder holds not one of the files. Raises UserError if some are missing
         or any of them is not what it should be.
         """
@@ -112,13 +124,15 @@ class Format:
             return None
         layout, paths = found
         for name, path in paths.items():
-            if not path.is_file():
-                raise UserError(f"{name}: not a regular file")
-        return layout.decode(paths), list(paths.values())
+            if not (path.is_dir() if layout.folders else path.is_file()):
+                raise UserError(f"{name}: not a {'folder' if layout.folders else 'regular file'}")
+        arrays = layout.decode(paths, image) if layout.shaped else layout.decode(paths)
+        return arrays, list(paths.values())
 
 
 FORMATS = {
-    name: Format(f"dropnet.data.{name}") for name in ("idx", "cifar", "cifar_png", "tiny_imagenet")
+    name: Format(f"dropnet.data.{name}")
+    for name in ("idx", "cifar", "cifar_png", "tiny_imagenet", "image_folder")
 }
 
 
@@ -140,6 +154,14 @@ def check_counts(images: int, image_file: str, labels: int, label_file: str) -> 
             f"{image_file} holds {images} images but {label_file} holds {labels} labels:"
             " one of them is swapped, truncated or of another data set"
         )
+
+
+def in_turn(by_class: Sequence[Sequence[T]]) -> list[T]:
+    """Return one of each class in turn, as files lie by class, and the first N are to have all.
+
+    First come the first of every class, then the second of every class, and so on.
+    """
+    return [one for turn in zip_longest(*by_class) for one in turn if one is not None]
 
 
 def whole(path: Path, limit: int) -> bytes:

@@ -56,7 +56,8 @@ def checksum(
 def _decode(
     name: str, settings: Mapping[str, Any], data_dir: Path, log: Callable[[str], None]
 ) -> tuple[Dataset, sources.Fetched]:
-    entries = sources.parse(settings.get("sources"), f"datasets.{name}.sources")
+    key = f"datasets.{name}.sources"
+    entries = sources.parse(settings.get("sources"), key, settings.get("image"))
     fetched = sources.fetch(name, entries, data_dir, log)
     with sources.blamed_on(name, fetched.source):
         classes: Any = settings.get("classes")  # checked by the data set

@@ -54,12 +54,14 @@ class Unavailable(Exception):
 class Source:
     """One source of the configuration: its kind, its place (folder, class, package), its format.
 
-    The format is "" where the kind has none.
+    The format is "" where the kind has none. `image` is the shape that the data set is to have, for
+    formats in which that is up to the reader.
     """
 
     kind: str
     place: str
     format: str = ""
+    image: object = None
 
     def __str__(self) -> str:
         return f"{self.kind} {self.place}"
@@ -103,7 +105,7 @@ def kind(
     return register
 
 
-def parse(entries: object, where: str = "sources") -> list[Source]:
+def parse(entries: object, where: str = "sources", image: object = None) -> list[Source]:
     """Read the `sources` of a data set's configuration; `where` is its key, for messages.
 
     Raises UserError for all but a list of {KIND: PLACE}, with `format` where the kind needs it.
@@ -112,10 +114,10 @@ def parse(entries: object, where: str = "sources") -> list[Source]:
         raise UserError(
             f"{where}: expected a list of sources, such as {{folder: MNIST, format: idx}}"
         )
-    return [_parse_entry(entry, f"{where}[{index}]") for index, entry in enumerate(entries)]
+    return [_parse_entry(entry, f"{where}[{index}]", image) for index, entry in enumerate(entries)]
 
 
-def _parse_entry(entry: object, where: str) -> Source:
+def _parse_entry(entry: object, where: str, image: object) -> Source:
     if not isinstance(entry, Mapping):
         raise UserError(
             f"{where}: {entry!r} is not a source, such as {{folder: MNIST, format: idx}}"
@@ -133,7 +135,7 @@ def _parse_entry(entry: object, where: str) -> Source:
         raise UserError(f"{where}.format: {data_format!r} is none of {', '.join(FORMATS)}{hint}")
     if not KINDS[name].has_format and "format" in entry:
         raise UserError(f"{where}.format: not allowed with {name}")
-    return Source(name, place, data_format or "")
+    return Source(name, place, data_format or "", image)
 
 
 def modules_of(entries: object) -> list[str]:
@@ -200,7 +202,7 @@ def blamed_on(dataset: str, source: Source) -> Iterator[None]:
 
 def _decode(source: Source, folder: Path) -> Fetched | None:
     """Decode the files of the source's format in `folder`; None if it holds none of them."""
-    decoded = FORMATS[source.format].decode(folder)
+    decoded = FORMATS[source.format].decode(folder, source.image)
     if decoded is None:
         return None
     arrays, paths = decoded
@@ -208,6 +210,11 @@ def _decode(source: Source, folder: Path) -> Fetched | None:
 
 
 def _sha256(path: Path) -> str:
+    """The SHA-256 of a file, or over the names and contents of all files in a folder."""
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+        sums = {str(file.relative_to(path)): _sha256(file) for file in files}
+        return hashlib.sha256(json.dumps(sums).encode()).hexdigest()
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -22,12 +22,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
-from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
 
-from dropnet.data.formats import Layout
+from dropnet.data.formats import Layout, in_turn
 from dropnet.errors import UserError
 
 FOLDER = "tiny-imagenet-200"
@@ -144,18 +143,16 @@ def _class_names(read: Read) -> list[str]:
 
 
 def _train_images(read: Read, classes: list[str]) -> list[tuple[str, int]]:
-    """The training images and their labels, one of each class in turn.
+    """The training images and their labels, one of each class in turn, in the order of wnids.txt.
 
-    First come the first image of every class, in the order of wnids.txt, then the second of every
-    class, and so on: files lie by class, and the first N images are to have all classes in equal
-    parts. Within a class the order is that of its list.
+    Within a class the order is that of its list.
     """
     by_class = []
     for label, wnid in enumerate(classes):
         # an image with several boxes has several lines
         names = dict.fromkeys(name for (name,) in _rows(read, f"train/{wnid}/{wnid}_boxes.txt", 1))
         by_class.append([(f"train/{wnid}/images/{name}", label) for name in names])
-    return [image for turn in zip_longest(*by_class) for image in turn if image is not None]
+    return in_turn(by_class)
 
 
 def _test_images(read: Read, classes: list[str]) -> list[tuple[str, int]]:
