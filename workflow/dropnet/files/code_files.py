@@ -17,6 +17,7 @@ DECIDING = {
     "data": ("numpy", "pillow"),
     "split": ("numpy", "scikit-learn"),
     "train": ("torch", "triton"),
+    "export": ("onnx", "onnxruntime", "onnxscript", "torch"),
 }
 
 
