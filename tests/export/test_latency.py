@@ -57,6 +57,7 @@ def card(method, multiply_adds, **fields):
     return {
         **{"experiment": "FC8-FC6", "method": method, "seed": 0, "cycle": 3, "rounding": 1},
         **{"fraction_remaining": 0.5, "accuracy": 0.9, "unpruned_accuracy": 0.91},
+        "output": {"shape": ["batch", 10]},
         **{"parameters": 10, "multiply_adds": multiply_adds, "bytes": 100},
         **fields,
     }

@@ -20,6 +20,7 @@ def make_table(speedups):
                 rows.append(
                     {
                         **dict.fromkeys(SPEED, 0),
+                        "at_chance": False,
                         **{"experiment": experiment, "method": method, "rounding": rounding},
                         **{"batch": batch, "accuracy": 0.9 - 0.1 * place - 0.005 * (times != 1)},
                         **{"multiply_adds": 10_000 if method == "baseline" else 1_000},

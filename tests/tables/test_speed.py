@@ -8,7 +8,7 @@ from dropnet.tables.speed import in_words, judged
 
 def make_rows(*rows):
     columns = ["experiment", "method", "rounding", "batch", "speedup", "speedup_low"]
-    return pd.DataFrame(rows, columns=[*columns, "speedup_high"])
+    return pd.DataFrame(rows, columns=[*columns, "speedup_high"]).assign(at_chance=False)
 
 
 TABLE = make_rows(
@@ -30,6 +30,11 @@ def test_what_became_slower_is_named():
         "With one image at a time, pruning makes 1 of 2 faster and 1 SLOWER: B (0.80 times as"
         " fast). With 32 images at a time, pruning makes 1 of 2 faster and none slower."
     )
+
+
+def test_networks_near_chance_are_named():
+    words = in_words(TABLE.assign(at_chance=TABLE["experiment"] == "B"))
+    assert words.endswith("Near chance, so that the smallest network loses nothing: B.")
 
 
 @pytest.mark.parametrize("rounding", [8, 16])

@@ -70,13 +70,13 @@ def export(
         says = in_a_line(settings, method, network, number, rounding)
         of_module = compare(f"{own} in torch", all_logits(module, images), trained, labels)
         onnx_file.write(own, module, images.shape[1:], says)
-        session = onnx_file.start(own)
-        logits = all_logits(
-            lambda x, s=session: torch.from_numpy(onnx_file.logits_of(s, x.numpy())), images
-        )
-        of_file = compare(str(own), logits, trained, labels)
-        if settings.precision == "float32":
-            _check_recorded(own, of_file.hits, network.results.test_accuracy, trained, labels)
+        try:
+            of_file = compare(str(own), _logits_of_file(own, images), trained, labels)
+            if settings.precision == "float32":
+                _check_recorded(own, of_file.hits, network.results.test_accuracy, trained, labels)
+        except UserError:
+            own.unlink()
+            raise
         card = make_card(
             own,
             settings,
@@ -92,6 +92,13 @@ def export(
             provenance,
         )
         write_json(own.with_suffix(".json"), card)
+
+
+def _logits_of_file(path: Path, images: torch.Tensor) -> torch.Tensor:
+    session = onnx_file.start(path)
+    return all_logits(
+        lambda chunk: torch.from_numpy(onnx_file.logits_of(session, chunk.numpy())), images
+    )
 
 
 def _check_recorded(

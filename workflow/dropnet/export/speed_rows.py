@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from dropnet.chance import near_chance
 from dropnet.export import onnx_file
 from dropnet.export.latency import Call, Clock, measure, spread
 from dropnet.files.artifacts import artifact, read_json
@@ -42,6 +43,7 @@ def speed_rows(
             yield {
                 **{key: card[key] for key in FROM_CARD},
                 "batch": batch,
+                "at_chance": near_chance(card["unpruned_accuracy"], card["output"]["shape"][-1]),
                 "multiply_adds_share": round(
                     card["multiply_adds"] / reference["multiply_adds"], DIGITS
                 ),
@@ -58,7 +60,7 @@ def speed_rows(
 def read_card(network: str | Path) -> dict[str, Any]:
     """Read the card of a network by the path of its file; raises UserError if it is none."""
     path = Path(network).with_suffix(".json")
-    return read_json(path, [*FROM_CARD, "input"])
+    return read_json(path, [*FROM_CARD, "input", "output"])
 
 
 def calls_of(

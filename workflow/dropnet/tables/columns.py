@@ -86,6 +86,7 @@ SPEED: dict[str, Reader] = {
     "fraction_remaining": FRACTION,
     "accuracy": FRACTION,
     "unpruned_accuracy": FRACTION,
+    "at_chance": TRUTH,
     "parameters": COUNT,
     "multiply_adds": COUNT,
     "multiply_adds_share": MARGIN,

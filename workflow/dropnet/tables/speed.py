@@ -24,6 +24,8 @@ def judged(table: pd.DataFrame) -> list[str]:
 def in_words(table: pd.DataFrame) -> str:
     """Say how many pruned networks are faster at their exact size, and name those that are slower.
 
+    Networks near chance are named, too: they are faster for having nothing to lose.
+
     Args:
         table: with columns `SPEED`.
     """
@@ -45,4 +47,9 @@ def in_words(table: pd.DataFrame) -> str:
             )
             says += f" and {len(slower)} SLOWER: {named}."
         sentences.append(says)
+    at_chance = list(dict.fromkeys(exact[exact["at_chance"]]["experiment"]))
+    if at_chance:
+        sentences.append(
+            f"Near chance, so that the smallest network loses nothing: {', '.join(at_chance)}."
+        )
     return " ".join(sentences)
