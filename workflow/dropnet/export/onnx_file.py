@@ -1,6 +1,5 @@
 """Networks as ONNX files: written by torch's exporter, run by onnxruntime on one thread."""
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from dropnet.files.artifacts import artifact, atomic_path
 
 OPSET = 18  # the one that torch's exporter knows best, and that runtimes have had since 2023
 IMAGES, LOGITS = "images", "logits"  # the names of input and output
-CHUNK = 500  # images at once
 
 
 def write(path: str | Path, module: NetworkModule, image_shape: Sequence[int], says: str) -> None:
@@ -25,7 +23,6 @@ def write(path: str | Path, module: NetworkModule, image_shape: Sequence[int], s
         image_shape: (channels, height, width) of its images.
         says: a line that the file holds about itself.
     """
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     program = torch.onnx.export(
         module,
         (torch.zeros(2, *image_shape),),
