@@ -29,7 +29,7 @@ PROVENANCE = {
 
 
 def make_run(accuracies, seeds=(0, 1), test=None):
-    """Cycles of a run, each of which drops two nodes; accuracies by cycle, or those on `test`."""
+    """Cycles of a run, that drop a node of each layer; accuracies by cycle, or those on `test`."""
     layers = layers_of(SETTINGS)
     masks, cycles = Masks.full(SETTINGS.widths), []
     for number, accuracy in enumerate(accuracies):
@@ -44,7 +44,7 @@ def make_run(accuracies, seeds=(0, 1), test=None):
             results = Results(0.9, 0.3, 0.9, 0.3, accuracy, 0.3, 5)
             networks.append(Network(seed, masks, weights, {}, results))
         cycles.append(Cycle(number, networks))
-        masks = masks.drop([torch.tensor([0]), torch.tensor([0])])
+        masks = masks.drop([torch.arange(min(1, left)) for left in masks.remaining])
     return cycles
 
 
@@ -127,11 +127,10 @@ def test_files_and_cards_are_what_latency_is_measured_of(exported):
 
 
 @pytest.mark.slow
-def test_a_network_that_is_not_the_one_recorded_is_refused(exported, tmp_path):
-    """Another data set than that of the run, or weights of another network."""
-    _, cycles, test = exported
-    others = make_images(300, 4)
+def test_a_network_that_is_not_the_one_recorded_is_refused(tmp_path):
+    """As of a data set that is another one than the run's: nothing is kept of it."""
+    cycles = make_run([0.77] * 3)
     path = tmp_path / "it.onnx"
     with pytest.raises(UserError, match=r"it.onnx: \d+ of 300 predictions are correct, but the"):
-        export(path, SETTINGS, "minimum", cycles, 1, 2, (test[0], others[1]), PROVENANCE)
+        export(path, SETTINGS, "minimum", cycles, 1, 2, make_images(300, 3), PROVENANCE)
     assert list(tmp_path.iterdir()) == []
