@@ -1,6 +1,7 @@
 """Rows of speed.csv: how fast the networks of an experiment are beside the unpruned one."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -70,13 +71,10 @@ def calls_of(
     sessions = [onnx_file.start(path) for path in networks]
     with artifact(Path(networks[0]).with_suffix(".json")):
         _, *shape = cards[0]["input"]["shape"]
-    calls = {}
+    calls: dict[int, list[Call]] = {}
     for batch in BATCHES:
         images = random_images(batch, shape)
-        calls[batch] = [
-            lambda session=session, images=images: onnx_file.logits_of(session, images)
-            for session in sessions
-        ]
+        calls[batch] = [partial(onnx_file.logits_of, session, images) for session in sessions]
     return calls
 
 

@@ -1,6 +1,7 @@
 """Accuracy against latency and against multiply-adds: what pruning does to each network."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 import seaborn
@@ -136,7 +137,7 @@ def _plain(value: float, _: int | None = None) -> str:
 
 def _handles(looks: Mapping[str, Style]) -> dict[str, Artist]:
     """Of the experiments, and of what open and filled markers are."""
-    plain = {"color": QUIET, "marker": "o", "linewidth": 0, "markersize": 4}
+    plain: dict[str, Any] = {"color": QUIET, "marker": "o", "linewidth": 0, "markersize": 4}
     forms: dict[str, Artist] = {
         "unpruned": Line2D([], [], markerfacecolor="white", **plain),
         "pruned": Line2D([], [], **plain),
