@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from dropnet.tables.speed import in_words, judged
+from dropnet.tables.speed import FASTER, OPEN, SLOWER, in_words, judged
 
 
 def make_rows(*rows):
@@ -22,13 +22,14 @@ TABLE = make_rows(
 
 
 def test_a_verdict_needs_three_of_four_measurements():
-    assert judged(TABLE) == ["as fast", "faster", "slower", "as fast", "slower", "faster"]
+    assert judged(TABLE) == [OPEN, FASTER, SLOWER, OPEN, SLOWER, FASTER]
 
 
 def test_what_became_slower_is_named():
     assert in_words(TABLE) == (
         "With one image at a time, pruning makes 1 of 2 faster and 1 SLOWER: B (0.80 times as"
-        " fast). With 32 images at a time, pruning makes 1 of 2 faster and none slower."
+        " fast). With 32 images at a time, pruning makes 1 of 2 faster and none slower; 1 not told"
+        " apart."
     )
 
 

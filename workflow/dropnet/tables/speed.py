@@ -4,7 +4,7 @@ import pandas as pd
 
 from dropnet.tables.runs import BASELINE
 
-FASTER, SLOWER, EQUAL = "faster", "slower", "as fast"
+FASTER, SLOWER, OPEN = "faster", "slower", "not told apart"
 
 
 def pruned(table: pd.DataFrame) -> pd.DataFrame:
@@ -18,7 +18,7 @@ def judged(table: pd.DataFrame) -> list[str]:
     It is if three of four measurements, each beside one of the unpruned network, say so.
     """
     pairs = zip(table["speedup_low"], table["speedup_high"], strict=True)
-    return [FASTER if low > 1 else SLOWER if high < 1 else EQUAL for low, high in pairs]
+    return [FASTER if low > 1 else SLOWER if high < 1 else OPEN for low, high in pairs]
 
 
 def in_words(table: pd.DataFrame) -> str:
@@ -39,14 +39,15 @@ def in_words(table: pd.DataFrame) -> str:
         slower = rows[rows["verdict"] == SLOWER]
         says = f"With {images} at a time, pruning makes {len(faster)} of {len(rows)} faster"
         if slower.empty:
-            says += " and none slower."
+            says += " and none slower"
         else:
             named = ", ".join(
                 f"{name} ({speedup:.2f} times as fast)"
                 for name, speedup in zip(slower["experiment"], slower["speedup"], strict=True)
             )
-            says += f" and {len(slower)} SLOWER: {named}."
-        sentences.append(says)
+            says += f" and {len(slower)} SLOWER: {named}"
+        others = len(rows) - len(faster) - len(slower)
+        sentences.append(f"{says}; {others} not told apart." if others else f"{says}.")
     at_chance = list(dict.fromkeys(exact[exact["at_chance"]]["experiment"]))
     if at_chance:
         sentences.append(
