@@ -1,6 +1,6 @@
 # Entry of the workflow: `snakemake --cores 8` draws every figure at the scale of config.yaml.
 # The rules are in workflow/rules, one file a stage, in the order in which data flows:
-# data.smk -> train.smk -> tables.smk -> figures.smk, claims.smk -> report.smk
+# data.smk -> train.smk -> tables.smk -> figures.smk, claims.smk, export.smk -> report.smk
 # Before them: startup.smk, scheduler.smk, and common.smk for what several stages share; what one stage
 # alone asks for is in functions/, under its name.
 
@@ -17,6 +17,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/claims.smk"
+include: "workflow/rules/export.smk"
 include: "workflow/rules/report.smk"
 
 

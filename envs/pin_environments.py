@@ -18,13 +18,16 @@ FOLDER = Path(__file__).resolve().parent
 LOCK = FOLDER.parent / "requirements.lock"
 
 # What the scripts of the rules import. The configuration is read before, by the Snakefile.
-TRAIN = ("numpy", "pillow", "safetensors", "scikit-learn", "torch", "torchvision", "tqdm")
+TRAIN = (
+    *("numpy", "pillow", "safetensors", "scikit-learn", "torch", "torchvision", "tqdm"),
+    *("onnx", "onnxruntime", "onnxscript"),
+)
 PLOT = (
     *("jinja2", "jsonschema", "matplotlib", "numpy", "pandas", "pillow", "PyYAML"),
     *("scipy", "seaborn"),
 )
 ENVIRONMENTS = {
-    "train": ("Data, training and pruning", TRAIN),
+    "train": ("Data, training, pruning and export", TRAIN),
     "plot": ("Tables, claims and figures", PLOT),
 }
 

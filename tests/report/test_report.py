@@ -19,7 +19,7 @@ from dropnet.files.csv_tables import read_table, write_table
 from dropnet.paper.claims import load
 from dropnet.paper.judging import READERS, judge
 from dropnet.report.html import Picture, embedded, render
-from dropnet.tables.columns import REMOVABLE
+from dropnet.tables.columns import REMOVABLE, SPEED
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 NO_RUNS = pd.DataFrame(
@@ -57,6 +57,9 @@ def report(tmp_path):
     )
     title = 'Figure 3 <script>alert("x")</script>'
     pictures = [Picture("fig03", title, "FC40-FC40", "3 seeds", str(picture), str(picture))]
+    slow = {"experiment": "<i>A</i>", "method": "minimum", "rounding": 1, "batch": 1, "cpu": "<b>"}
+    slow |= {"multiply_adds": 9, "at_chance": False}
+    speed = pd.DataFrame([dict.fromkeys(SPEED, 0.5) | slow])
     of_paper = read_table(claims, READERS).assign(seeds=15, p_holds=0.01, verdict="holds")
     return render(
         "preview",
@@ -67,6 +70,7 @@ def report(tmp_path):
         picture,
         provenance,
         [of_paper],
+        (speed, picture),
     )
 
 
@@ -103,7 +107,7 @@ def test_every_statement_has_a_row_and_names_cannot_break_out(report):
     # the run itself decides nothing; what is published beside it does
     assert "<td>6 yes</td>" in report
     assert report.count('<span class="verdict not-run">not run</span>') > 100
-    assert report.count("data:image/png;base64,") == 3
+    assert report.count("data:image/png;base64,") == 4
     assert "<td>near chance</td>" in report
     assert Page(report).scripts == 1
     assert "<b>A processor</b>" not in report
@@ -164,7 +168,7 @@ def test_the_report_works_in_a_browser(report, tmp_path, width):
     assert "CONSOLE" not in run.stderr, run.stderr
     found = json.loads(re.search(r"<body>(\{.*\})</body>", run.stdout, re.DOTALL)[1])
     assert found["errors"] == []
-    assert found["drawn"] == [1380] * 3
+    assert found["drawn"] == [1380] * 4
     assert found["orders"] == [
         ["90.0", "6,000.0", "600.0"],
         ["90.0", "600.0", "6,000.0"],
@@ -172,6 +176,12 @@ def test_the_report_works_in_a_browser(report, tmp_path, width):
     ]
     assert found["sorted"] == "descending"
     assert found["width"] <= max(width, 500)  # the narrowest window that chromium opens
+
+
+def test_the_report_says_what_became_slower(report):
+    assert "pruning makes 0 of 1 faster and 1 SLOWER: &lt;i&gt;A&lt;/i&gt; (0.50 times" in report
+    assert '<span class="warning">slower</span>' in report
+    assert "<i>A</i>" not in report
 
 
 def test_a_colour_of_few_pixels_is_kept(tmp_path):

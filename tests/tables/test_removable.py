@@ -14,7 +14,8 @@ from dropnet.networks.steps import steps_of
 from dropnet.networks.weights import compact, initial_weights
 from dropnet.randomness import generator
 from dropnet.tables.columns import REMOVABLE
-from dropnet.tables.removable import MARGINS, interval, last_within, tabulate
+from dropnet.tables.margins import MARGINS, last_within
+from dropnet.tables.removable import interval, tabulate
 
 # --- sizes -------------------------------------------------------------------------------------
 

@@ -362,3 +362,36 @@ def test_status_tells_how_far_a_run_is(project):
     assert wrong.returncode == 1
     told = "error: --scale: 'tny' is not a scale (did you mean 'tiny'?); allowed: tiny\n"
     assert wrong.stderr == told
+
+
+@in_the_project
+def test_networks_are_exported_and_measured_if_somebody_asks(project):
+    folder = "results/tiny/FC3-FC3"
+    assert not (project / folder / "export").exists()
+    run = snakemake(
+        project, f"{folder}/speed.csv", f"{folder}/export/random_layer_seed0_cycle9.onnx"
+    )
+    lines = {line for line in run.stdout.splitlines() if line.startswith("error: ")}
+    assert lines == {"error: cycle 9: the run has none of this number for seed 0; allowed: 0 to 2"}
+    speed = pd.read_csv(project / folder / "speed.csv")
+    assert speed["method"].tolist() == ["baseline", *["minimum"] * 3] * 2
+    assert speed["rounding"].tolist() == [1, 1, 8, 16] * 2
+    cards = [json.loads(p.read_text()) for p in (project / folder / "export").glob("*.json")]
+    assert len(cards) == 6
+    assert {card["accuracy"] - card["recorded_accuracy"] for card in cards} == {0}
+    record = json.loads((project / folder / "speed_provenance.json").read_text())
+    assert len(record["inputs"]) == 4
+    shutil.rmtree(project / folder / "export")
+    for name in ("speed.csv", "speed_provenance.json"):
+        (project / folder / name).unlink()
+
+
+@in_the_project
+def test_exports_of_what_is_not_configured_are_refused_with_what_is(project):
+    for name, words in (
+        ("minimum_seed9", "FC8-FC6 has no seed 9 at scale tiny; allowed: 0 to 2"),
+        ("oracle_seed0", "FC8-FC6 has no run oracle; allowed: baseline, minimum, maximum, random"),
+    ):
+        run = snakemake(project, "-n", f"results/tiny/FC8-FC6/export/{name}.onnx")
+        assert run.returncode != 0
+        assert words in run.stdout

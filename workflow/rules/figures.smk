@@ -3,6 +3,8 @@
 #          `overlay`, the paper's curves
 #   makes  figures/{scale}/{figure}.png and .svg
 #          figures/{scale}/removable.png and .svg: how much can go
+#          figures/{scale}/speed.png and .svg, if they are asked for: accuracy against latency, by
+#          results/{scale}/speed.csv (export.smk)
 
 
 include: "functions/figures.smk"
@@ -57,4 +59,26 @@ rule plot_removable:
         "Draw how much can go (scale {wildcards.scale})"
     shell:
         "python {input.script:q} --removable {input.removable:q} --note {params.note:q}"
+        " --png {output.png:q} --svg {output.svg:q} 2> {log:q}"
+
+
+rule plot_speed:
+    input:
+        script=script_of("plot_speed"),
+        code=code_of("plot_speed"),
+        speed="results/{scale}/speed.csv",
+    output:
+        png="figures/{scale}/speed.png",
+        svg="figures/{scale}/speed.svg",
+    log:
+        "results/{scale}/logs/plot_speed.txt",
+    conda:
+        "../../envs/plot.yaml"
+    threads: 1
+    params:
+        note=lambda w: plan.at(w.scale).caption,
+    message:
+        "Draw how fast networks are (scale {wildcards.scale})"
+    shell:
+        "python {input.script:q} --speed {input.speed:q} --note {params.note:q}"
         " --png {output.png:q} --svg {output.svg:q} 2> {log:q}"

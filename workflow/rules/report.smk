@@ -1,7 +1,7 @@
 # From tables and figures to the report.
 #   needs  results/{scale}/claims.csv (claims.smk), removable.csv (tables.smk), figures/{scale}
 #          (figures.smk), the provenance of the training jobs (train.smk), and what is published of
-#          other scales
+#          other scales; how fast networks are (export.smk, figures.smk), if that has been measured
 #   makes  results/{scale}/report.html: all of it in one file, to look at
 
 
@@ -24,6 +24,7 @@ rule make_report:
         ),
         provenance=lambda w: provenance_of_all(w.scale),
         published=lambda w: published_claims(w.scale),
+        speed=lambda w: speed_of(w.scale),
         beside=lambda w: [p["published"] for p in pictures(w.scale) if p["published"]],
     output:
         "results/{scale}/report.html",
@@ -38,6 +39,7 @@ rule make_report:
             *("--pictures", json.dumps(pictures(w.scale))),
             *("--provenance", *input.provenance),
             *("--published", *input.published),
+            *(["--speed", *input.speed] if input.speed else []),
         ),
     message:
         "Write the report (scale {wildcards.scale})"

@@ -8,7 +8,7 @@ from dropnet.files.artifacts import write_text
 from dropnet.files.csv_tables import read_table
 from dropnet.paper import judging
 from dropnet.report.html import Picture, render
-from dropnet.tables.columns import REMOVABLE
+from dropnet.tables.columns import REMOVABLE, SPEED
 
 
 def main() -> None:
@@ -24,6 +24,9 @@ def main() -> None:
     )
     parser.add_argument("--provenance", nargs="+", required=True, help="of the training jobs")
     parser.add_argument("--published", nargs="*", default=[], help="claims.csv of published scales")
+    parser.add_argument(
+        "--speed", nargs=2, help="how fast networks are, a CSV file, and its figure, a PNG file"
+    )
     parser.add_argument("--output", required=True)
     args = parser.parse_args()
     html = render(
@@ -35,6 +38,7 @@ def main() -> None:
         args.overview,
         args.provenance,
         [read_table(path, judging.READERS) for path in args.published],
+        (read_table(args.speed[0], SPEED), args.speed[1]) if args.speed else None,
     )
     write_text(args.output, html)
 

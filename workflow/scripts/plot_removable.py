@@ -6,7 +6,7 @@ from dropnet.errors import exit_on_user_error
 from dropnet.figures import page, removable
 from dropnet.files.csv_tables import read_table
 from dropnet.tables.columns import REMOVABLE
-from dropnet.tables.removable import SHOWN
+from dropnet.tables.margins import SHOWN
 
 
 def main() -> None:

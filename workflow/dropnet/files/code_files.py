@@ -22,6 +22,7 @@ DECIDING = {
     "data": ("numpy", "pillow"),
     "split": ("numpy", "scikit-learn"),
     "train": ("torch", "triton"),
+    "export": ("onnx", "onnxruntime", "onnxscript", "torch"),
 }
 
 

@@ -15,7 +15,7 @@ from dropnet.files.code_files import checksum
 
 PACKAGES = (
     *("torch", "torchvision", "numpy", "scikit-learn", "safetensors", "pandas", "matplotlib"),
-    *("scipy", "pillow"),
+    *("scipy", "pillow", "onnx", "onnxruntime", "onnxscript"),
 )
 LONGEST_NAME = 100  # characters of a name that the machine gives
 

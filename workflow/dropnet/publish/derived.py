@@ -15,7 +15,8 @@ from dropnet.paper.judging import Drawn, judge
 from dropnet.publish.record import RECORD, Record
 from dropnet.tables.aggregate import curve, read_runs
 from dropnet.tables.columns import SIZES
-from dropnet.tables.removable import SHOWN, tabulate
+from dropnet.tables.margins import SHOWN
+from dropnet.tables.removable import tabulate
 
 
 def derive(published: str | Path, plan: Plan) -> None:

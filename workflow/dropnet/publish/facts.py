@@ -15,7 +15,7 @@ from dropnet.paper.judging import in_points
 from dropnet.publish.record import RECORD, Record
 from dropnet.tables.aggregate import read_runs
 from dropnet.tables.columns import REMOVABLE
-from dropnet.tables.removable import SHOWN
+from dropnet.tables.margins import SHOWN
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from dropnet.paper.judging import (
 from dropnet.publish.facts import Facts, share_in_words
 from dropnet.publish.record import RECORD
 from dropnet.tables.aggregate import points
-from dropnet.tables.removable import SHOWN
+from dropnet.tables.margins import SHOWN
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 FINDINGS = "findings.md.j2"

@@ -17,6 +17,7 @@ from dropnet.files.code_files import WORKFLOW
 from dropnet.files.provenance import git_state
 from dropnet.paper.judging import best_evidence, by_claim, in_answers, in_points
 from dropnet.tables.runs import BASELINE
+from dropnet.tables.speed import in_words, judged, pruned
 
 TEMPLATES = WORKFLOW / "report"
 PICTURE_WIDTH = 1380  # pixels: twice those of the page, for screens of high density
@@ -53,6 +54,7 @@ def render(
     overview: str | Path,
     provenance: Sequence[str | Path],
     published: Sequence[pd.DataFrame] = (),
+    speed: tuple[pd.DataFrame, str | Path] | None = None,
 ) -> str:
     """Return the report as HTML.
 
@@ -65,6 +67,7 @@ def render(
         overview: PNG of the figure of what can go.
         provenance: JSON files of the jobs that trained.
         published: claims.csv of each published scale.
+        speed: as in speed.csv, and the PNG of its figure; None if nobody has measured it.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -85,6 +88,7 @@ def render(
         statements=statements,
         removable=removable.to_dict("records"),
         overview=embedded(overview),
+        speed=_speed(*speed) if speed else None,
         names={picture.name for picture in pictures},
         pictures=[
             {
@@ -99,6 +103,17 @@ def render(
         hours=sum(job["seconds"] for job in jobs) / 3600,
         git=git_state(),
     )
+
+
+def _speed(table: pd.DataFrame, picture: str | Path) -> dict[str, Any]:
+    """What the page says of how fast networks are."""
+    rows = pruned(table)
+    return {
+        "words": in_words(table),
+        "cpu": ", ".join(dict.fromkeys(table["cpu"])),
+        "image": embedded(picture),
+        "rows": rows.assign(verdict=judged(rows)).to_dict("records"),
+    }
 
 
 def embedded(path: str | Path) -> str:

@@ -73,3 +73,29 @@ REMOVABLE: dict[str, Reader] = {
     "multiply_adds": NUMBER,
     "multiply_adds_share": NUMBER,
 }
+
+#: speed.csv: how long exported networks take beside the unpruned one, exactly as large as they are
+#: (a rounding of 1) or with their widths rounded up. Times are measured: no two runs have the same.
+SPEED: dict[str, Reader] = {
+    "experiment": TEXT,
+    "method": TEXT,
+    "seed": COUNT,
+    "cycle": COUNT,
+    "rounding": COUNT,
+    "batch": COUNT,
+    "fraction_remaining": FRACTION,
+    "accuracy": FRACTION,
+    "unpruned_accuracy": FRACTION,
+    "at_chance": TRUTH,
+    "parameters": COUNT,
+    "multiply_adds": COUNT,
+    "multiply_adds_share": MARGIN,
+    "bytes": COUNT,
+    "latency_ms": MARGIN,
+    "latency_low": MARGIN,
+    "latency_high": MARGIN,
+    "speedup": MARGIN,
+    "speedup_low": MARGIN,
+    "speedup_high": MARGIN,
+    "cpu": TEXT,
+}

@@ -12,21 +12,9 @@ from scipy import stats
 from dropnet.chance import near_chance
 from dropnet.files.csv_tables import rounded
 from dropnet.tables.columns import REMOVABLE
+from dropnet.tables.margins import MARGINS, last_within
 
-MARGINS = (0.005, 0.01, 0.02)  # of accuracy
-SHOWN = 0.01  # the one that figures and README show
 LEVEL = 0.05  # of the intervals
-
-
-def last_within(losses: np.ndarray, margin: float) -> int:
-    """Return the last point before a loss exceeds a margin for the first time.
-
-    Args:
-        losses: of accuracy against the unpruned network, [points]; 0 at the first point.
-        margin: the loss allowed.
-    """
-    beyond = losses > margin
-    return int(beyond.argmax()) - 1 if beyond.any() else len(losses) - 1
 
 
 def limits(losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

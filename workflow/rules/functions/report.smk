@@ -34,3 +34,9 @@ def provenance_of_all(scale):
         f"results/{scale}/{job.folder}/provenance_seeds{job.seeds}.json"
         for job in plan.at(scale).jobs()
     ]
+
+
+def speed_of(scale):
+    """How fast networks are, table and figure, if both are there: nobody waits for them."""
+    files = [f"results/{scale}/speed.csv", f"figures/{scale}/speed.png"]
+    return files if all(map(os.path.exists, files)) else []
