@@ -29,6 +29,7 @@ DATA, FIGURE = Path("results/data/CIFAR-10.safetensors"), Path("figures/own_mode
 
 def main():
     torch.manual_seed(0)
+    torch.set_num_threads(1)  # more would wait for each other on a machine that has other work
     data = Dataset.load(DATA)
     training = batches(data.train_images[:TRAIN_IMAGES], data.train_labels, shuffle=True)
     testing = batches(data.test_images[:TEST_IMAGES], data.test_labels, shuffle=False)
