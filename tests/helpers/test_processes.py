@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from contextlib import suppress
@@ -26,7 +27,9 @@ def _in_the_background():
 @pytest.mark.usefixtures("_in_the_background")
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_program_is_interrupted_although_the_tests_ignore_that(number):
-    program = processes.start(["bash", "-c", "echo ready; sleep 60"])
+    # not a shell: bash ignores SIGQUIT until it has turned into what it runs
+    ready = "import time; print('ready', flush=True); time.sleep(60)"
+    program = processes.start([sys.executable, "-c", ready], stderr=subprocess.DEVNULL)
     assert program.stdout.readline() == "ready\n"
     os.killpg(program.pid, number)
     program.communicate()

@@ -66,7 +66,7 @@ rule measure_latency:
     conda:
         "../../envs/train.yaml"
     # it computes with one, and takes all of them, so that no other job is measured with it
-    threads: workflow.cores or 1
+    threads: workflow.resource_settings.cores or 1
     message:
         "Measure how fast {wildcards.experiment} is (scale {wildcards.scale})"
     shell:
