@@ -131,16 +131,17 @@ def test_a_rerun_does_what_an_edit_made_stale(project):
         "aggregate_curve": 3,
     }
     after_curves = {"combine_curves": 1, "plot_figure": 3}
+    after_one_experiment = {
+        "collect_runs": 1,
+        "measure_sizes": 1,
+        "collect_all_runs": 1,
+        "judge_claims": 1,
+        "tabulate_removable": 1,
+        "plot_removable": 1,
+    }
     convolutional = {
         **{"train_baseline": 1, "prune_network": 2, "train_random_init": 1},
-        **{
-            "collect_runs": 1,
-            "measure_sizes": 1,
-            "collect_all_runs": 1,
-            "judge_claims": 1,
-            "tabulate_removable": 1,
-            "plot_removable": 1,
-        },
+        **after_one_experiment,
         **{"aggregate_curve": 1, "combine_curves": 1, "plot_figure": 1},
     }
     expectations = {
@@ -165,27 +166,13 @@ def test_a_rerun_does_what_an_edit_made_stale(project):
         "workflow/dropnet/training/convolutional.py": convolutional,
         "workflow/dropnet/networks/families/Conv.py": convolutional,
         "workflow/dropnet/training/removal.py": {
-            **{
-                "prune_network": 1,
-                "collect_runs": 1,
-                "measure_sizes": 1,
-                "collect_all_runs": 1,
-                "judge_claims": 1,
-                "tabulate_removable": 1,
-                "plot_removable": 1,
-                "compare_masks": 1,
-            },
+            "prune_network": 1,
+            **after_one_experiment,
+            "compare_masks": 1,
         },
         "workflow/dropnet/metrics/maximum.py": {
-            **{
-                "prune_network": 2,
-                "collect_runs": 1,
-                "measure_sizes": 1,
-                "collect_all_runs": 1,
-                "judge_claims": 1,
-                "tabulate_removable": 1,
-                "plot_removable": 1,
-            },
+            "prune_network": 2,
+            **after_one_experiment,
             **{"aggregate_curve": 2, "combine_curves": 1, "plot_figure": 2},
         },
     }

@@ -17,8 +17,8 @@ remains. Each of these is corrected by itself and counts nowhere.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -161,6 +161,11 @@ class Case:
         """The mean effect in our runs; None where no spread tells how sure it is."""
         return Estimate.of(self.ours.by_seed) if self.ours and _spread(self.ours) else None
 
+    def with_margin(self, factor: float) -> "Case | None":
+        """Return the same effects under margins so many times as large; None without a margin."""
+        statement = self.statement.with_margin(factor)
+        return replace(self, statement=statement) if statement else None
+
     def sentence(self) -> Question | None:
         """Ask whether the statement holds in our runs; None where that cannot be decided."""
         if self.undecidable or self.estimate is None:
@@ -213,17 +218,16 @@ def judge(
         drawn: what each figure of the scale is drawn from, by its name.
         paper: the paper's curves.
     """
-
-    def cases(chosen: Iterable[Statement | None]) -> dict[str, Case]:
-        return {s.id: Case.of(s, runs, drawn, paper) for s in chosen if s is not None}
-
-    told = cases(statements)
+    told = {s.id: Case.of(s, runs, drawn, paper) for s in statements}
     sentences = {id_: case.sentence() for id_, case in told.items()}
     agreements = {id_: case.agreement(AGREEMENT) for id_, case in told.items()}
     holds, agrees = _corrected(sentences), _corrected(agreements)
-    half = cases(s.with_margin(HALF) for s in statements)
-    double = cases(s.with_margin(DOUBLE) for s in statements)
-    fifth = cases(s.down_to(A_FIFTH) for s in statements)
+    half, double = (
+        {id_: other for id_, case in told.items() if (other := case.with_margin(factor))}
+        for factor in (HALF, DOUBLE)
+    )
+    shorter = (s.down_to(A_FIFTH) for s in statements)
+    fifth = {s.id: Case.of(s, runs, drawn, paper) for s in shorter if s}
     otherwise = {
         "verdict_half": _answers({i: c.sentence() for i, c in half.items()}, HOLDS, FAILS),
         "verdict_double": _answers({i: c.sentence() for i, c in double.items()}, HOLDS, FAILS),
@@ -413,6 +417,21 @@ def best_evidence(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     order = {statement: place for place, statement in enumerate(tables[0]["statement"])}
     best = best.sort_values("statement", key=lambda column: column.map(order))
     return best.drop(columns=["rank", "fewer", "place"]).reset_index(drop=True)
+
+
+def changed_by(row: Mapping[Hashable, Any]) -> dict[str, str]:
+    """Return the other verdicts of a row of claims.csv, by what leads to them, in words.
+
+    There are none where nothing was decided, or where no choice of ours changes the verdict.
+    """
+    if pd.isna(row["p_holds"]):
+        return {}
+    others = {
+        "half the margin": row["verdict_half"],
+        "twice the margin": row["verdict_double"],
+        "down to a fifth remaining": row["verdict_fifth"],
+    }
+    return {how: other for how, other in others.items() if other not in ("", row["verdict"])}
 
 
 def in_points(value: float, low: float, high: float) -> str:

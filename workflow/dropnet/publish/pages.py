@@ -20,6 +20,7 @@ from dropnet.paper.judging import (
     FAILS,
     best_evidence,
     by_claim,
+    changed_by,
     in_answers,
     in_points,
 )
@@ -140,7 +141,7 @@ def scale_page(facts: Facts, scales: dict[str, Facts]) -> str:
             claims=by_claim(claims) if claims["p_holds"].notna().any() else [],
             differ=claims[claims["agreement"] == DIFFERS].to_dict("records"),
             failed=claims[claims["verdict"] == FAILS].to_dict("records"),
-            fragile=fragile(claims).to_dict("records"),
+            fragile=[row for row in claims.to_dict("records") if changed_by(row)],
             margin=SHOWN,
             methods=methods,
             shares=shares,
@@ -152,14 +153,6 @@ def scale_page(facts: Facts, scales: dict[str, Facts]) -> str:
             folded=folded,
         )
     )
-
-
-def fragile(claims: pd.DataFrame) -> pd.DataFrame:
-    """Return the statements whose verdict changes with margins or with the range."""
-    changes = pd.Series(data=False, index=claims.index)
-    for column in ("verdict_half", "verdict_double", "verdict_fifth"):
-        changes |= (claims[column] != "") & (claims[column] != claims["verdict"])
-    return claims[changes & claims["p_holds"].notna()]
 
 
 def _shares(facts: Facts) -> tuple[list[str], dict[str, list[str]]]:

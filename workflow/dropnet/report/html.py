@@ -15,7 +15,7 @@ from PIL import Image
 from dropnet.files.artifacts import artifact, read_json
 from dropnet.files.code_files import WORKFLOW
 from dropnet.files.provenance import git_state
-from dropnet.paper.judging import best_evidence, by_claim, in_answers, in_points
+from dropnet.paper.judging import best_evidence, by_claim, changed_by, in_answers, in_points
 from dropnet.tables.runs import BASELINE
 from dropnet.tables.speed import in_words, judged, pruned
 
@@ -150,21 +150,8 @@ def _statement(row: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         "ours": in_points(row["effect"], row["ci_low"], row["ci_high"]),
         "papers": in_points(row["paper_effect"], row["paper_low"], row["paper_high"]),
         "apart": in_points(row["difference"], row["difference_low"], row["difference_high"]),
-        "otherwise": _otherwise(row),
+        "otherwise": "; ".join(f"{how}: {other}" for how, other in changed_by(row).items()),
     }
-
-
-def _otherwise(row: Mapping[Hashable, Any]) -> str:
-    """Which other margins or ranges change the verdict, in words."""
-    if pd.isna(row["p_holds"]):
-        return ""
-    changed = {
-        "half the margin": row["verdict_half"],
-        "twice the margin": row["verdict_double"],
-        "down to a fifth remaining": row["verdict_fifth"],
-    }
-    said = [f"{how}: {v}" for how, v in changed.items() if v not in ("", row["verdict"])]
-    return "; ".join(said)
 
 
 def _job(path: Path) -> dict[str, Any]:
