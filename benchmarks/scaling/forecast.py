@@ -113,8 +113,8 @@ def is_oracle(job: Job) -> bool:
 def fractions_of(settings: Settings, job: Job) -> list[float]:
     """The fraction remaining in each cycle that a job trains."""
     if job.method is None:
-        return fractions_trained(settings, None, random_init=False)
-    return fractions_trained(settings, job.method.metric, job.method.random_init)
+        return fractions_trained(settings, None, unpruned=True)
+    return fractions_trained(settings, job.method.metric, job.method.trains_unpruned)
 
 
 def oracle_seconds(settings: Settings, job: Job, seeds: int) -> float:

@@ -26,6 +26,8 @@ TRAINING = {
     "prune_network": r"Prune (?P<experiment>\S+) by (?P<method>\S+) \(.*seeds (?P<seeds>\S+)\)",
     "train_random_init": r"Train what (?P<metric>\S+) left of (?P<experiment>\S+) from"
     r" a fresh initialisation \(.*seeds (?P<seeds>\S+)\)",
+    "prune_shuffled": r"Prune (?P<experiment>\S+) to the widths of (?P<widths_of>\S+),"
+    r" nodes at random \(.*seeds (?P<seeds>\S+)\)",
 }
 
 
@@ -67,8 +69,11 @@ def _training(plan: ScalePlan, rules: Mapping[int, str], listed: str) -> dict[in
         pattern = TRAINING.get(rules[int(number)])
         if pattern is not None:
             words = re.fullmatch(pattern, message).groupdict()
-            folder = f"{words['metric']}_random_init" if "metric" in words else None
-            name = folder or words.get("method", BASELINE)
+            name = words.get("method", BASELINE)
+            if "metric" in words:
+                name = f"{words['metric']}_random_init"
+            if "widths_of" in words:
+                name = f"{words['widths_of']}_shuffled"
             found[int(number)] = known[words["experiment"], name, words["seeds"]]
     return found
 

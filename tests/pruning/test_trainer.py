@@ -389,9 +389,9 @@ def test_what_the_oracle_has_measured_is_not_measured_again(
 
     original, measured = oracle.measure, []
 
-    def measure(task, weights, masks):
-        measured.append(sum(masks.remaining))
-        return original(task, weights, masks)
+    def measure(trained):
+        measured.append(sum(trained.masks.remaining))
+        return original(trained)
 
     monkeypatch.setattr(oracle, "measure", measure)
     first = run(tmp_path, make_task, baseline, "oracle")

@@ -16,6 +16,7 @@ from dropnet.pruning.algorithm import drop_lowest
 from dropnet.randomness import generator
 from dropnet.training import removal
 from dropnet.training.engines import make_task
+from dropnet.training.gathering import Trained
 from helpers.images import make_images
 from helpers.reference import evaluate
 from helpers.settings import toy_settings
@@ -72,7 +73,8 @@ def oracle_scores(task, weights, masks):
     """The importances of the nodes of a network, as its pruning asks for them."""
     (known,) = task.stack([weights], [masks]).statistics(task.train)
     oracle = METRICS["oracle"]
-    return oracle.importance(oracle.measured(task, weights, masks, known))
+    trained = Trained(task, weights, weights, masks, known)
+    return oracle.importance(oracle.measured(trained))
 
 
 @pytest.mark.parametrize(("model", "widths", "side", "channels"), NETWORKS)

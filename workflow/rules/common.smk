@@ -21,9 +21,7 @@ def one_of(names):
 wildcard_constraints:
     scale=one_of(config["scales"]),
     experiment=one_of(config["experiments"]),
-    method=one_of(
-        name for name, method in plan.methods.items() if not method.random_init
-    ),
+    method=one_of(name for name, method in plan.methods.items() if not method.parent),
     metric=one_of(METRICS),
     figure=one_of(config["figures"]),
     dataset=one_of(config["datasets"]),

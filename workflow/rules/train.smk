@@ -4,6 +4,8 @@
 #          results/{scale}/{experiment}/{method}/: the pruning cycles of one method
 #          results/{scale}/{experiment}/{metric}_random_init/: the networks that `metric` left in
 #          each cycle, trained from a fresh initialisation
+#          results/{scale}/{experiment}/{metric}_shuffled/: networks of the widths that `metric` left,
+#          nodes at random
 # A block of seeds (0-14, say) trains as one stack, in one job with one thread. An interrupted job
 # goes on after its last finished cycle, or epoch of a long cycle; it keeps them in
 # cycles_seeds{seeds}/.
@@ -71,6 +73,11 @@ rule prune_network:
         versions=versions_of("train"),
         method=lambda w: plan.methods[w.method].name,
         metric=lambda w: plan.methods[w.method].metric,
+        rewind=lambda w: (
+            "--no-rewind"
+            if plan.methods[w.method].variant == "finetune"
+            else "--rewind"
+        ),
         device=lambda w, output: config["device"],
         # not an output: Snakemake removes the outputs of an interrupted job
         finished="results/{scale}/{experiment}/{method}/cycles_seeds{seeds}",
@@ -78,7 +85,7 @@ rule prune_network:
         "Prune {wildcards.experiment} by {wildcards.method} (scale {wildcards.scale}, seeds {wildcards.seeds})"
     shell:
         "python {input.script:q} --settings {params.settings:q} --method {params.method:q}"
-        " --metric {params.metric:q} --device {params.device:q}"
+        " --metric {params.metric:q} {params.rewind:q} --device {params.device:q}"
         " --dataset {input.dataset:q} --split {input.split:q}"
         " --initial {input.initial:q} --unpruned {input.unpruned:q} --finished {params.finished:q}"
         " --runs {output.runs:q} --networks {output.networks:q}"
@@ -93,11 +100,13 @@ rule train_random_init:
         split=split_file,
         pruned="results/{scale}/{experiment}/{metric}/networks_seeds{seeds}.safetensors",
     output:
-        runs="results/{scale}/{experiment}/{metric}_random_init/runs_seeds{seeds}.csv",
-        networks="results/{scale}/{experiment}/{metric}_random_init/networks_seeds{seeds}.safetensors",
-        provenance="results/{scale}/{experiment}/{metric}_random_init/provenance_seeds{seeds}.json",
+        runs="results/{scale}/{experiment}/{metric}_{variant}/runs_seeds{seeds}.csv",
+        networks="results/{scale}/{experiment}/{metric}_{variant}/networks_seeds{seeds}.safetensors",
+        provenance="results/{scale}/{experiment}/{metric}_{variant}/provenance_seeds{seeds}.json",
     log:
-        "results/{scale}/{experiment}/{metric}_random_init/log_seeds{seeds}.txt",
+        "results/{scale}/{experiment}/{metric}_{variant}/log_seeds{seeds}.txt",
+    wildcard_constraints:
+        variant="random_init",
     conda:
         "../../envs/train.yaml"
     threads: 1
@@ -107,7 +116,7 @@ rule train_random_init:
         method=lambda w: f"{w.metric} (random_init)",
         device=lambda w, output: config["device"],
         # not an output: Snakemake removes the outputs of an interrupted job
-        finished="results/{scale}/{experiment}/{metric}_random_init/cycles_seeds{seeds}",
+        finished="results/{scale}/{experiment}/{metric}_{variant}/cycles_seeds{seeds}",
     message:
         "Train what {wildcards.metric} left of {wildcards.experiment} from a fresh initialisation (scale {wildcards.scale}, seeds {wildcards.seeds})"
     shell:
@@ -115,5 +124,42 @@ rule train_random_init:
         " --device {params.device:q}"
         " --dataset {input.dataset:q} --split {input.split:q}"
         " --pruned {input.pruned:q} --finished {params.finished:q}"
+        " --runs {output.runs:q} --networks {output.networks:q}"
+        " --provenance {output.provenance:q} 2> {log:q}"
+
+
+rule prune_shuffled:
+    input:
+        script=script_of("prune_shuffled"),
+        code=lambda w: code_of("prune_shuffled", *modules_of(w)),
+        dataset=dataset_file,
+        split=split_file,
+        initial="results/{scale}/{experiment}/baseline/initial_seeds{seeds}.safetensors",
+        pruned="results/{scale}/{experiment}/{metric}/networks_seeds{seeds}.safetensors",
+    output:
+        runs="results/{scale}/{experiment}/{metric}_{variant}/runs_seeds{seeds}.csv",
+        networks="results/{scale}/{experiment}/{metric}_{variant}/networks_seeds{seeds}.safetensors",
+        provenance="results/{scale}/{experiment}/{metric}_{variant}/provenance_seeds{seeds}.json",
+    log:
+        "results/{scale}/{experiment}/{metric}_{variant}/log_seeds{seeds}.txt",
+    wildcard_constraints:
+        variant="shuffled",
+    conda:
+        "../../envs/train.yaml"
+    threads: 1
+    params:
+        settings=lambda w: settings_of(w).to_json(),
+        versions=versions_of("train"),
+        method=lambda w: f"{w.metric} (shuffled)",
+        device=lambda w, output: config["device"],
+        # not an output: Snakemake removes the outputs of an interrupted job
+        finished="results/{scale}/{experiment}/{metric}_{variant}/cycles_seeds{seeds}",
+    message:
+        "Prune {wildcards.experiment} to the widths of {wildcards.metric}, nodes at random (scale {wildcards.scale}, seeds {wildcards.seeds})"
+    shell:
+        "python {input.script:q} --settings {params.settings:q} --method {params.method:q}"
+        " --device {params.device:q}"
+        " --dataset {input.dataset:q} --split {input.split:q}"
+        " --initial {input.initial:q} --pruned {input.pruned:q} --finished {params.finished:q}"
         " --runs {output.runs:q} --networks {output.networks:q}"
         " --provenance {output.provenance:q} 2> {log:q}"

@@ -1,5 +1,7 @@
 """Prune the networks of some seeds iteratively with one method (Algorithm 1)."""
 
+import argparse
+
 from dropnet.errors import exit_on_user_error
 from dropnet.metrics import METRICS
 from dropnet.networks.cycle_files import load_initial_weights, load_unpruned
@@ -13,6 +15,7 @@ def main() -> None:
     parser = arguments(__doc__, ["initial", "unpruned"])
     parser.add_argument("--method", required=True, help="as the tables name it")
     parser.add_argument("--metric", required=True, choices=METRICS, help="that decides what goes")
+    parser.add_argument("--rewind", action=argparse.BooleanOptionalAction, default=True)
     args = parser.parse_args()
     metric = METRICS[args.metric]
 
@@ -28,6 +31,7 @@ def main() -> None:
         unpruned,
         job.finished,
         job.name,
+        args.rewind,
     )
 
     job.write(cycles)

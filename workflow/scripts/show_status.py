@@ -14,8 +14,8 @@ def look(plan: ScalePlan, job: Job) -> Status:
     """Look how far a job is."""
     settings = plan.settings(job.experiment, job.method)
     metric = job.method.metric if job.method else None
-    random_init = job.method is not None and job.method.random_init
-    cycles = len(fractions_trained(settings, metric, random_init))
+    unpruned = job.method is None or job.method.trains_unpruned
+    cycles = len(fractions_trained(settings, metric, unpruned))
     return status_of(Path("results", plan.scale, job.folder), job.seeds, cycles)
 
 

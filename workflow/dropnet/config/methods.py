@@ -3,7 +3,9 @@
 * `minimum`: a metric, at the experiment's pruning fraction p;
 * `minimum (p=0.3)`: the same with a pruning fraction of its own (Figures 18-20);
 * `minimum (random_init)`: the masks that `minimum` found, each trained from a fresh initialisation,
-  cycle by cycle (Figures 15-17, S12-S15).
+  cycle by cycle (Figures 15-17, S12-S15);
+* `minimum (shuffled)`: in each layer as many nodes as `minimum` leaves, which ones at random;
+* `minimum (finetune)`: without the rewind, training goes on from the trained weights.
 """
 
 import re
@@ -14,7 +16,10 @@ from typing import Any
 from dropnet.errors import UserError, nearest
 from dropnet.metrics import METRICS
 
-_NAME = re.compile(r"(?P<metric>[^ ]*)( \((p=(?P<p>[^()]*)|(?P<random_init>random_init))\))?")
+#: Variants that take over the masks, or the widths, that their metric's run has found.
+OF_PARENT = ("random_init", "shuffled")
+VARIANTS = (*OF_PARENT, "finetune")
+_NAME = re.compile(rf"(?P<metric>[^ ]*)( \((p=(?P<p>[^()]*)|(?P<variant>{'|'.join(VARIANTS)}))\))?")
 
 
 @dataclass(frozen=True)
@@ -25,13 +30,23 @@ class Method:
         name: as in the tables.
         metric: a key of METRICS.
         prune_fraction: p of the variant; None for that of the experiment.
-        random_init: the metric's masks are trained anew, and nothing is pruned.
+        variant: one of `VARIANTS`, or None.
     """
 
     name: str
     metric: str
     prune_fraction: float | None = None
-    random_init: bool = False
+    variant: str | None = None
+
+    @property
+    def trains_unpruned(self) -> bool:
+        """Whether it trains the network with all its nodes, too, and not only the baseline does."""
+        return self.variant == "random_init"
+
+    @property
+    def parent(self) -> str | None:
+        """The method whose run it takes over, if it prunes nothing by itself."""
+        return self.metric if self.variant in OF_PARENT else None
 
     @property
     def folder(self) -> str:
@@ -49,10 +64,11 @@ def parse(name: str) -> Method:
     if match is None or match["metric"] not in METRICS:
         raise UserError(
             f"{name!r} is not a method{nearest(name, METRICS)}; allowed: {', '.join(METRICS)},"
-            " each also with a variant: 'minimum (p=0.3)', 'minimum (random_init)'"
+            " each also with a variant: 'minimum (p=0.3)', 'minimum (random_init)',"
+            " 'minimum (shuffled)', 'minimum (finetune)'"
         )
     p = None if match["p"] is None else _fraction(name, match["p"])
-    return Method(name, match["metric"], p, match["random_init"] is not None)
+    return Method(name, match["metric"], p, match["variant"])
 
 
 def _fraction(name: str, text: str) -> float:

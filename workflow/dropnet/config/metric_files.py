@@ -25,6 +25,12 @@ KNOWN = {
     *("math", "torch", "typing.Any", "collections.abc.Sequence"),
     *("dropnet.networks.cycle.Statistics", "dropnet.networks.cycle.Weights"),
     *("dropnet.networks.masks.Masks", "dropnet.training.removal.losses_without_each"),
+    *("dropnet.training.gathering.Observation", "dropnet.training.gathering.Trained"),
+    *("dropnet.training.gathering.Gathered", "dropnet.training.gathering.observations"),
+    *("dropnet.training.operations.Convolution", "dropnet.training.operations.Nodes"),
+    *("dropnet.training.operations.Operation", "dropnet.training.operations.operations_of"),
+    *("dropnet.networks.steps.weighted_steps", "dropnet.randomness.generator"),
+    *("dropnet.metrics._damped.damped_inverse", "torch.nn.functional", "collections.abc.Iterator"),
 }
 SECONDS = 120  # an import on trial may take; that of torch from a slow disk is far below
 LONGEST = 300  # characters of what it says
@@ -57,11 +63,14 @@ def check_metrics(folder: Path = FOLDER) -> None:
 
 def _check_name(file: Path) -> None:
     """Refuse names that a path or another method has."""
-    taken = file.stem == BASELINE or re.search(r"_(layer|random_init|p\d.*)$", file.stem)
+    taken = file.stem == BASELINE or re.search(
+        r"_(layer|random_init|shuffled|finetune|p\d.*)$", file.stem
+    )
     if taken or not re.fullmatch(r"[a-z][a-z0-9_]*", file.stem):
         raise UserError(
             f"{file}: {file.stem!r} is not allowed as the name of a metric; allowed: small letters,"
-            f" digits and _, but not {BASELINE}, and no _layer, _random_init or _p1 at the end"
+            f" digits and _, but not {BASELINE}, and none of _layer,"
+            " _random_init, _shuffled, _finetune and _p1 at the end"
         )
 
 
@@ -97,6 +106,8 @@ def _is_harmless(statement: ast.stmt) -> bool:
     match statement:
         case ast.Expr(value=ast.Constant()):
             return True
+        case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant()):
+            return name != "importance"
         case ast.Import(names=names):
             return all(alias.name in KNOWN for alias in names)
         case ast.ImportFrom(module=module, names=names):

@@ -5,15 +5,24 @@ To add a metric, put a file into this folder: its name is the metric's, and its 
 for each masked layer. The `_layer` form comes with it. Nothing else has to be edited, and what
 other metrics have pruned stays as it is.
 
-A metric that needs more than these statistics also has a function `measure`, which is given the
-task (`training.task.BaseTask`), the weights and the masks of each trained network, and returns
-more of them, under other names; see `oracle`.
+A metric that needs more than these statistics asks for it by functions of its own, and only what is
+asked for is worked out:
 
-Files are checked when a run starts (`config.metric_files`), and scores before anything is dropped.
+* `gather`, in the pass that makes the statistics: it is given what each masked layer does with a
+  chunk of the training samples (`training.gathering.Observation`), and returns sums over these
+  samples by name, a tensor each, or a list of one for each layer. With `GRADIENTS = "labels"`, or
+  "predictions", observations have gradients of each sample's loss. See `taylor`.
+* `measure`, when training has ended: it is given a `training.gathering.Trained`, with the weights,
+  those before training, and the means of what was gathered, and returns more statistics. Without
+  it, what was gathered for each layer are statistics. See `oracle`, `l1_norm`, `gate_obs`.
+
+docs/criteria.md has an example. Files are checked when a run starts (`config.metric_files`), and
+scores before anything is dropped.
 
 May import `training`, `networks`, `data` and what is below them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -22,11 +31,12 @@ from typing import TYPE_CHECKING
 from dropnet.errors import UserError
 
 if TYPE_CHECKING:  # the names of the metrics are also asked for where torch is not installed
+    from types import ModuleType
+
     import torch
 
-    from dropnet.networks.cycle import Statistics, Weights
-    from dropnet.networks.masks import Masks
-    from dropnet.training.task import BaseTask
+    from dropnet.networks.cycle import Statistics
+    from dropnet.training.gathering import Gathered, Gatherer, Observation, Trained
 
 
 @dataclass(frozen=True)
@@ -54,35 +64,54 @@ class Metric:
         # its own copies, as what it writes into them would be recorded
         given = {name: [layer.clone() for layer in of] for name, of in statistics.items()}
         with _scores.blamed_on(self.name, self._file):
-            scores = import_module(self.module).importance(given)
+            scores = self._code.importance(given)
         return _scores.checked(self.name, "importance", scores, statistics)
 
     @property
     def measures(self) -> bool:
-        """Whether it needs more statistics than every trained network has."""
+        """Whether it needs more than the statistics that every trained network has."""
+        return hasattr(self._code, "measure") or hasattr(self._code, "gather")
+
+    def gatherers(self, networks: int) -> "list[Gatherer]":
+        """Return what is to gather, for each of so many networks; [] if it gathers nothing.
+
+        Raises:
+            UserError: if the metric's GRADIENTS are none that there are.
+        """
+        from dropnet.training.gathering import Gatherer
+
+        if not hasattr(self._code, "gather"):
+            return []
+        gradients = getattr(self._code, "GRADIENTS", None)
+        if gradients not in (None, "labels", "predictions"):
+            raise UserError(
+                f"metric {self.name!r}: GRADIENTS: {gradients!r} is not allowed; allowed: 'labels',"
+                " 'predictions', or no such line"
+            )
+        return [Gatherer(self._gather, gradients) for _ in range(networks)]
+
+    def _gather(self, layers: "Sequence[Observation]") -> "Gathered":
         from dropnet.metrics import _scores
 
         with _scores.blamed_on(self.name, self._file):
-            return hasattr(import_module(self.module), "measure")
+            sums = dict(self._code.gather(layers))
+        _scores.check_sums(self.name, sums, layers)
+        return sums
 
-    def measured(
-        self, task: "BaseTask", weights: "Weights", masks: "Masks", known: "Statistics"
-    ) -> "Statistics":
+    def measured(self, trained: "Trained") -> "Statistics":
         """Return the statistics of a trained network, with those that the metric measures.
-
-        Args:
-            task: that the network was trained on.
-            weights: of the network, compacted to its masks.
-            masks: of the network.
-            known: the statistics that every trained network has.
 
         Raises:
             UserError: if the metric fails, or returns anything else.
         """
         from dropnet.metrics import _scores
 
-        with _scores.blamed_on(self.name, self._file):
-            found = dict(import_module(self.module).measure(task, weights, masks))
+        known = trained.statistics
+        if hasattr(self._code, "measure"):
+            with _scores.blamed_on(self.name, self._file):
+                found = dict(self._code.measure(trained))
+        else:
+            found = dict(trained.gathered)
         for name, values in found.items():
             if not isinstance(name, str) or not name.isidentifier() or name in known:
                 raise UserError(
@@ -91,6 +120,14 @@ class Metric:
                 )
             found[name] = _scores.checked(self.name, f"measure: {name}", values, known)
         return {**known, **found}
+
+    @property
+    def _code(self) -> "ModuleType":
+        """The metric's file, imported."""
+        from dropnet.metrics import _scores
+
+        with _scores.blamed_on(self.name, self._file):
+            return import_module(self.module)
 
     @property
     def _file(self) -> str:
@@ -113,5 +150,10 @@ METRICS: dict[str, Metric] = {
     for name in _NAMES
 }
 
-#: Metrics that take their nodes out one by one: only for networks whose layers follow each other.
-FOR_CHAINS = ("oracle", "oracle_layer")
+#: Metrics that ask what the next layer makes of a node: only for networks whose layers follow each
+#: other, none of them normalised.
+FOR_CHAINS = tuple(
+    f"{name}{suffix}" for name in ("oracle", "lasso_channels") for suffix in ("", "_layer")
+)
+#: Metrics for fully connected networks alone.
+FOR_NODES = ("least_squares", "least_squares_layer")

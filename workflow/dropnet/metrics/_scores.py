@@ -65,6 +65,31 @@ def checked(metric: str, what: str, scores: object, known: Statistics) -> list[t
     return list(scores)
 
 
+def check_sums(metric: str, sums: object, layers: Sequence[object]) -> None:
+    """Refuse what a metric's `gather` returned, unless they are tensors by name.
+
+    Args:
+        metric: its name, for the error.
+        sums: that came.
+        layers: what it was given, one for each masked layer.
+
+    Raises:
+        UserError: if they are anything else.
+    """
+    assert isinstance(sums, dict)
+    for name, values in sums.items():
+        of_layers = values if isinstance(values, list | tuple) else None
+        tensors = [values] if of_layers is None else of_layers
+        if not all(isinstance(tensor, torch.Tensor) for tensor in tensors) or (
+            of_layers is not None and len(of_layers) != len(layers)
+        ):
+            came = type(values).__name__ if of_layers is None else f"list of {len(of_layers)}"
+            raise UserError(
+                f"metric {metric!r}: gather: {name}: a {came} came; needed: a tensor, or a list of"
+                f" {len(layers)} tensors, one for each masked layer"
+            )
+
+
 def _trouble(values: object, size: int, healthy: bool) -> str | None:
     """Say what came instead of so many numbers; None if it is those."""
     if not isinstance(values, torch.Tensor):

@@ -4,12 +4,10 @@ It is exact: the mean loss over the whole training split without each remaining 
 for networks whose layers follow each other (models FC, Conv, ConvFC256).
 """
 
-from typing import Any
-
 import torch
 
-from dropnet.networks.cycle import Statistics, Weights
-from dropnet.networks.masks import Masks
+from dropnet.networks.cycle import Statistics
+from dropnet.training.gathering import Trained
 from dropnet.training.removal import losses_without_each
 
 
@@ -18,7 +16,7 @@ def importance(statistics: Statistics) -> list[torch.Tensor]:
     return list(statistics["loss_without"])
 
 
-def measure(task: Any, weights: Weights, masks: Masks) -> Statistics:
+def measure(trained: Trained) -> Statistics:
     """Return `loss_without` of a trained network; a loss that is not a number is infinite."""
-    losses = losses_without_each(task, weights, masks)
+    losses = losses_without_each(trained.task, trained.weights, trained.masks)
     return {"loss_without": [of.masked_fill(of.isnan(), torch.inf) for of in losses]}

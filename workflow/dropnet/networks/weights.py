@@ -71,6 +71,31 @@ def compact(weights: Weights, steps: Sequence[Step]) -> dict[str, torch.Tensor]:
     return compacted
 
 
+def expanded(weights: Weights, steps: Sequence[Step]) -> dict[str, torch.Tensor]:
+    """Return the weights of a network at its full size, 0 where `compact` has removed them.
+
+    Args:
+        weights: of the compacted network.
+        steps: of the network under its masks.
+    """
+    full = {}
+    for step in weighted_steps(steps):
+        inputs, outputs = step.full
+        for name in _names(step, weights):
+            tensor = weights[f"{step.name}.{name}"]
+            if name != "kernel":
+                whole = tensor.new_zeros(outputs)
+                whole[step.outputs] = tensor
+            elif isinstance(step.layer, Conv):
+                whole = tensor.new_zeros(outputs, inputs, *tensor.shape[2:])
+                whole[step.outputs[:, None], step.inputs] = tensor
+            else:
+                whole = tensor.new_zeros(inputs, outputs)
+                whole[step.inputs[:, None], step.outputs] = tensor
+            full[f"{step.name}.{name}"] = whole
+    return full
+
+
 def _names(step: Weighted, weights: Weights) -> list[str]:
     """The tensors of a layer, in their order."""
     prefix = f"{step.name}."

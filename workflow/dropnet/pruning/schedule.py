@@ -44,17 +44,17 @@ def fractions_remaining(settings: Settings, per_layer: bool) -> list[float]:
     return [count / counts[0] for count in counts]
 
 
-def fractions_trained(settings: Settings, metric: str | None, random_init: bool) -> list[float]:
+def fractions_trained(settings: Settings, metric: str | None, unpruned: bool) -> list[float]:
     """Return the fraction remaining in each cycle that a job trains.
 
-    Only the baseline and new initialisations train the unpruned one.
+    The baseline trains the unpruned one alone.
 
     Args:
         settings: of the experiment and method.
         metric: that decides what goes, a key of `METRICS`; None for the baseline.
-        random_init: whether what the metric left is trained from a fresh initialisation.
+        unpruned: whether it trains the unpruned network, too.
     """
     if metric is None:
         return [1.0]
     fractions = fractions_remaining(settings, METRICS[metric].per_layer)
-    return fractions if random_init else fractions[1:]
+    return fractions if unpruned else fractions[1:]

@@ -8,13 +8,14 @@ from dataclasses import replace
 from functools import cached_property
 
 from dropnet.metrics import Metric
-from dropnet.networks.cycle import Cycle, Weights
+from dropnet.networks.cycle import Cycle, Network, Weights
 from dropnet.networks.masks import Masks
 from dropnet.networks.models import masked_widths
 from dropnet.networks.weights import compact, initial_weights
 from dropnet.pruning.progress import Progress
 from dropnet.pruning.resume import FinishedCycles
 from dropnet.settings import Settings
+from dropnet.training.gathering import Gathered, Gatherer, Trained
 from dropnet.training.task import BaseTask
 from dropnet.training.train import train_cycle
 
@@ -59,34 +60,73 @@ class Trainer:
             checkpoint = self.finished.checkpoint(number, masks)
             steps = [self.task.steps(m) for m in masks]
             rewound = [compact(w, s) for w, s in zip(initial(), steps, strict=True)]
+            gatherers = metric.gatherers(len(masks)) if metric else []
             cycle = train_cycle(
-                self.task, number, self.seeds, masks, rewound, self.progress.epoch, checkpoint
+                self.task,
+                number,
+                self.seeds,
+                masks,
+                rewound,
+                self.progress.epoch,
+                checkpoint,
+                gatherers,
             )
-            cycle = self.measured(cycle, metric)
+            cycle = self._measured(cycle, metric, rewound, gatherers)
             self.finished.put(cycle, checkpoint.seconds)
         self.progress.cycle(cycle, self.finished.seconds[number], resumed)
         return cycle
 
-    def unpruned(self, cycle: Cycle, metric: Metric) -> Cycle:
-        """Return cycle 0, with the statistics of the metric; measured once, as it is kept too."""
+    def unpruned(self, cycle: Cycle, initial: Sequence[Weights], metric: Metric) -> Cycle:
+        """Return cycle 0, with the statistics of the metric; measured once, as it is kept too.
+
+        Args:
+            cycle: the trained networks with all their nodes.
+            initial: weights that they were trained from.
+            metric: whose statistics are needed.
+        """
         if not metric.measures:
             return cycle
         masks = [network.masks for network in cycle.networks]
         kept = self.finished.get(cycle.number, masks)
         if kept is None:
-            kept = self.measured(cycle, metric)
-            self.finished.put(kept, self.finished.checkpoint(cycle.number, masks).seconds)
+            checkpoint = self.finished.checkpoint(cycle.number, masks)
+            gatherers = metric.gatherers(len(masks))
+            if gatherers:
+                stack = self.task.stack([network.weights for network in cycle.networks], masks)
+                stack.statistics(self.task.train, gatherers)
+            kept = self._measured(cycle, metric, initial, gatherers)
+            self.finished.put(kept, checkpoint.seconds)
         return kept
 
-    def measured(self, cycle: Cycle, metric: Metric | None) -> Cycle:
+    def _measured(
+        self,
+        cycle: Cycle,
+        metric: Metric | None,
+        initial: Sequence[Weights],
+        gatherers: Sequence[Gatherer],
+    ) -> Cycle:
         """Return the cycle with what the metric measures beyond the statistics it has."""
         if metric is None or not metric.measures:
             return cycle
+        samples = len(self.task.train.labels)
+        gathered: list[Gathered] = [gatherer.means(samples) for gatherer in gatherers]
         networks = [
-            replace(n, statistics=metric.measured(self.task, n.weights, n.masks, n.statistics))
-            for n in cycle.networks
+            replace(n, statistics=metric.measured(self._trained(n, own, means)))
+            for n, own, means in zip(
+                cycle.networks, initial, gathered or [{}] * len(cycle.networks), strict=True
+            )
         ]
         return replace(cycle, networks=networks)
+
+    def _trained(self, network: Network, initial: Weights, gathered: Gathered) -> Trained:
+        return Trained(
+            task=self.task,
+            weights=network.weights,
+            initial=initial,
+            masks=network.masks,
+            statistics=network.statistics,
+            gathered=gathered,
+        )
 
 
 def train_unpruned(

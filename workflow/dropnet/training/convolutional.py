@@ -15,7 +15,8 @@ from dropnet.networks.masks import Masks
 from dropnet.networks.models import classes_of
 from dropnet.training.augmentation import Draw, draw, warp
 from dropnet.training.evaluation import losses_and_hits
-from dropnet.training.operations import channels_last, operations_of
+from dropnet.training.gathering import Gatherer, by_position, gather
+from dropnet.training.operations import Chain, channels_last, operations_of
 from dropnet.training.task import BaseTask, Split
 
 CHUNK = 32  # images evaluated at once; the fastest of 20 to 200, and fixes the order of summation
@@ -88,6 +89,7 @@ class Stack:
         """Take over networks as `weights.compact` makes them."""
         self.task = task
         self.size = len(weights)
+        self.masks = masks
         self.networks = [
             operations_of(
                 task.steps(mask),
@@ -154,29 +156,40 @@ class Stack:
         return [loss for loss, _ in results], [accuracy for _, accuracy in results]
 
     @torch.no_grad()
-    def statistics(self, samples: Samples) -> list[dict[str, list[torch.Tensor]]]:
+    def statistics(
+        self, samples: Samples, gatherers: Sequence[Gatherer] = ()
+    ) -> list[dict[str, list[torch.Tensor]]]:
         """Return each network's statistics of its remaining filters over the samples.
 
         They are those of `dropnet.metrics`; only one chunk of activations is held at a time.
-        """
-        return [self._statistics(network, samples) for network in range(self.size)]
 
-    def _statistics(self, network: int, samples: Samples) -> dict[str, list[torch.Tensor]]:
+        Args:
+            samples: that are looked at.
+            gatherers: one for each network, of what its metric gathers besides; or none.
+        """
+        found = [self._statistics(network, samples) for network in self.networks]
+        for gatherer, network, masks in zip(gatherers, self.networks, self.masks, strict=False):
+            gather(self.task, network.weights, masks, samples, gatherer)
+        return found
+
+    def _statistics(self, network: Chain, samples: Samples) -> dict[str, list[torch.Tensor]]:
         sums: dict[str, dict[int, torch.Tensor]] = {
             "mean_activation": {},
             "zero_share": {},
             "silent_share": {},
         }
 
-        def observe(mask: int, activation: torch.Tensor, active: torch.Tensor) -> None:
-            of_chunk = _by_position(activation)
+        def observe(
+            mask: int, activation: torch.Tensor, active: torch.Tensor, _inputs: torch.Tensor
+        ) -> None:
+            of_chunk = by_position(activation)
             positions = of_chunk.shape[1]
             scratch = torch.empty_like(of_chunk, dtype=self.task.dtype)
             means = torch.abs(of_chunk.to(self.task.dtype), out=scratch).sum(1) / positions
             others = torch.ne(of_chunk, 0, out=scratch).sum(1)
             fired = others
             if active is not activation:  # it is normalised after the ReLU
-                fired = torch.ne(_by_position(active), 0, out=scratch).sum(1)
+                fired = torch.ne(by_position(active), 0, out=scratch).sum(1)
             for name, values in (
                 ("mean_activation", means),
                 ("zero_share", 1 - fired / positions),
@@ -186,18 +199,12 @@ class Stack:
                 sums[name][mask] = sums[name].get(mask, 0) + total
 
         for start in range(0, len(samples.labels), CHUNK):
-            self.networks[network].forward(self.task.images(samples, start, CHUNK), observe)
+            network.forward(self.task.images(samples, start, CHUNK), observe)
         count = len(samples.labels)
         return {
             name: [(of_mask[mask] / count).cpu() for mask in sorted(of_mask)]
             for name, of_mask in sums.items()
         }
-
-
-def _by_position(activation: torch.Tensor) -> torch.Tensor:
-    """Activations as [samples, positions, filters]; a layer of nodes has one position."""
-    image = activation if activation.dim() == 4 else activation[:, :, None, None]
-    return image.permute(0, 2, 3, 1).flatten(1, 2)
 
 
 def _measured(logits: torch.Tensor, labels: torch.Tensor) -> tuple[float, float]:

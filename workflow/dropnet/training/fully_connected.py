@@ -29,6 +29,7 @@ from dropnet.networks.masks import Masks
 from dropnet.networks.models import classes_of
 from dropnet.networks.steps import flattened, unflattened
 from dropnet.training.evaluation import evaluated, losses_and_hits
+from dropnet.training.gathering import Gatherer, Observation, drawn_labels
 from dropnet.training.task import BaseTask, Split
 
 BLOCK = 8  # batches; 4 to 8 were the fastest of 1, 4, 8 and 16, at all widths from 4 to 40
@@ -288,20 +289,28 @@ class Stack:
 
         return evaluated(logits, samples.labels, self.size, CHUNK)
 
-    def statistics(self, samples: Samples) -> list[dict[str, list[torch.Tensor]]]:
+    def statistics(
+        self, samples: Samples, gatherers: Sequence[Gatherer] = ()
+    ) -> list[dict[str, list[torch.Tensor]]]:
         """Return each network's statistics of its remaining nodes over the samples.
 
         They are those of `dropnet.metrics`; ReLU's activations are their own absolute values.
+
+        Args:
+            samples: that are looked at.
+            gatherers: one for each network, of what its metric gathers besides; or none.
         """
         sums, zeros = (
             [self.task.zeros(self.size, width, dtype=torch.float64) for width in self._widths]
             for _ in range(2)
         )
         for start in range(0, len(samples.labels), CHUNK):
-            activations, _ = self._forward(samples.inputs[start : start + CHUNK])
+            activations, logits = self._forward(samples.inputs[start : start + CHUNK])
             for total, zero, activation in zip(sums, zeros, activations, strict=True):
                 total += activation.sum(1, dtype=torch.float64)
                 zero += (activation == 0).sum(1)
+            if gatherers:
+                self._gather(samples, start, activations, logits, gatherers)
         means, shares = (
             [t.div_(len(samples.labels)).cpu() for t in all_] for all_ in (sums, zeros)
         )
@@ -320,6 +329,58 @@ class Stack:
             }
             for n in range(self.size)
         ]
+
+    def _gather(
+        self,
+        samples: Samples,
+        start: int,
+        activations: list[torch.Tensor],
+        logits: torch.Tensor,
+        gatherers: Sequence[Gatherer],
+    ) -> None:
+        """Show each network's gatherer what it does with a chunk of the samples."""
+        inputs = samples.inputs[start : start + CHUNK, 1:]
+        gradients: list[torch.Tensor] | None = None
+        if gatherers[0].gradients:
+            labels = samples.labels[start : start + CHUNK].expand(self.size, -1)
+            if gatherers[0].gradients == "predictions":
+                labels = torch.stack([drawn_labels(own.T, start) for own in logits])
+            gradients = self._gradients(activations, logits, labels)
+        first = self._first[1:].view(-1, self.size, self._widths[0])
+        kernels = [first.permute(1, 2, 0), *(kernel.mT for kernel, _ in self._hidden)]
+        for n, gatherer in enumerate(gatherers):
+            widths = [layer[n] for layer in self._true_widths]
+            below, before = inputs, inputs.shape[1]
+            layers = []
+            for i, width in enumerate(widths):
+                activation = activations[i][n, :, None, :width]
+                gradient = None if gradients is None else gradients[i][n, :, None, :width]
+                kernel = kernels[i][n, :width, :before]
+                layers.append(
+                    Observation(activation, gradient, activation, gradient, below, kernel)
+                )
+                below, before = activation[:, 0], width
+            gatherer.observe(layers)
+
+    def _gradients(
+        self, activations: list[torch.Tensor], logits: torch.Tensor, labels: torch.Tensor
+    ) -> list[torch.Tensor]:
+        """Return the gradients of each sample's own loss by the hidden activations.
+
+        Args:
+            activations: of the hidden layers, [network, sample, node].
+            logits: [network, class, sample].
+            labels: [network, sample].
+        """
+        error = torch.softmax(logits, 1)
+        at = labels[:, None]
+        error.scatter_add_(1, at, -torch.ones_like(at, dtype=error.dtype))
+        gradients = [error.mT @ self._last[0]]
+        for (kernel, _), activation in zip(
+            reversed(self._hidden), reversed(activations), strict=False
+        ):
+            gradients.append((gradients[-1] * (activation > 0)) @ kernel.mT)
+        return gradients[::-1]
 
     def _forward(self, inputs: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor]:
         """Return the hidden activations and the logits [network, class, sample]."""

@@ -24,9 +24,10 @@ from dropnet.networks.steps import Step, Sum, Weighted, flattened, unflattened
 
 NORM_MOMENTUM, NORM_EPSILON = 0.99, 1e-3  # Keras' BatchNormalization
 
-#: Is told the index of a mask, the activations that it would act on, and what they were right after
-#: the ReLU: something else where they are normalised in between.
-Observer = Callable[[int, torch.Tensor, torch.Tensor], None]
+#: Is told the index of a mask, the activations that it would act on, what they were right after the
+#: ReLU (something else where they are normalised in between), and the inputs of the layer. What it
+#: writes into the former is what the network goes on with.
+Observer = Callable[[int, torch.Tensor, torch.Tensor, torch.Tensor], None]
 Pooled = tuple[torch.Tensor, torch.Tensor]
 
 # max(0, x) passes a gradient where its result is positive; written into a given tensor
@@ -157,10 +158,11 @@ class Convolution(_WithKernel):
         self.pools: dict[int, Pooled] = {}  # by the number of samples
 
     def forward(self, x: torch.Tensor, observe: Observer | None = None) -> torch.Tensor:
-        x = self._convolve(x)
+        inputs, x = x, self._convolve(x)
         if observe and self.mask is not None:  # scores need the activations from before the pooling
             x = x.relu_()
-            observe(self.mask, x, x)
+            observe(self.mask, x, x, inputs)
+            return _pool(x)[0] if self.pooled else x
         return (_pool(x)[0] if self.pooled else x).relu_()
 
     def train_forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -195,10 +197,10 @@ class NormalisedConvolution(_WithKernel):
         self.mean, self.variance = self.of("mean", step), self.of("variance", step)
 
     def forward(self, x: torch.Tensor, observe: Observer | None = None) -> torch.Tensor:
-        active = self._convolve(x).relu_()
+        inputs, active = x, self._convolve(x).relu_()
         x, *_ = self._normalise(active, training=False)
         if observe and self.mask is not None:
-            observe(self.mask, x, active)
+            observe(self.mask, x, active, inputs)
         return x
 
     def train_forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -313,10 +315,10 @@ class Nodes(_WithKernel):
         self.relu = isinstance(step.layer, Dense) and step.layer.relu
 
     def forward(self, x: torch.Tensor, observe: Observer | None = None) -> torch.Tensor:
-        x = torch.addmm(self.bias, x, self.kernel)
+        inputs, x = x, torch.addmm(self.bias, x, self.kernel)
         x = x.relu_() if self.relu else x
         if observe and self.mask is not None:
-            observe(self.mask, x, x)
+            observe(self.mask, x, x, inputs)
         return x
 
     def train_forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -30,6 +30,7 @@ from dropnet.networks.models import Conv, Dense, MaxPool
 from dropnet.networks.steps import Step, Weighted
 from dropnet.training import kernels
 from dropnet.training.evaluation import evaluated
+from dropnet.training.gathering import Gatherer, gather
 from dropnet.training.task import BaseTask, Split
 
 CHUNK = 256  # samples evaluated at once; fixes the order of summation
@@ -526,7 +527,7 @@ class Stack:
 
     def __init__(self, task: Task, weights: Sequence[Weights], masks: Sequence[Masks]) -> None:
         """Take over networks as `weights.compact` makes them."""
-        self.task, self.size = task, len(weights)
+        self.task, self.size, self.masks = task, len(weights), masks
         self._convolutions, self._nodes = _layers(task, [task.steps(mask) for mask in masks])
         self._layers: list[Convolution | Nodes] = [*self._convolutions, *self._nodes]
         for layer in self._layers:
@@ -681,11 +682,21 @@ class Stack:
         height, width = grid.height + grid.border, grid.width + grid.border
         return self.task.zeros(self.size, samples, height, width, grid.channels)
 
-    def statistics(self, samples: Samples) -> list[dict[str, list[torch.Tensor]]]:
+    def statistics(
+        self, samples: Samples, gatherers: Sequence[Gatherer] = ()
+    ) -> list[dict[str, list[torch.Tensor]]]:
         """Return each network's statistics of its remaining filters over the samples.
 
-        They are those of `dropnet.metrics`.
+        They are those of `dropnet.metrics`. What a metric gathers besides is worked out network by
+        network.
+
+        Args:
+            samples: that are looked at.
+            gatherers: one for each network; or none.
         """
+        for gatherer, own, masks in zip(gatherers, self.weights(), self.masks, strict=False):
+            there = {name: tensor.to(self.task.device) for name, tensor in own.items()}
+            gather(self.task, there, masks, samples, gatherer)
         sums: dict[str, dict[Convolution, torch.Tensor]] = {
             "mean_activation": {},
             "zero_share": {},

@@ -42,8 +42,16 @@ class Stack(Protocol):
     def evaluate(self, samples: Any) -> tuple[list[float], list[float]]:
         """Return each network's mean loss and accuracy on the samples."""
 
-    def statistics(self, samples: Any) -> list[dict[str, list[torch.Tensor]]]:
-        """Return each network's statistics over the samples, as `dropnet.metrics` names them."""
+    def statistics(
+        self, samples: Any, gatherers: Sequence[Any] = ()
+    ) -> list[dict[str, list[torch.Tensor]]]:
+        """Return each network's statistics over the samples, as `dropnet.metrics` names them.
+
+        Args:
+            samples: that are looked at.
+            gatherers: a `gathering.Gatherer` for each network, of what its metric gathers besides;
+                or none.
+        """
 
 
 class BaseTask:

@@ -8,6 +8,7 @@ from typing import Protocol
 from dropnet.networks.cycle import Cycle, Network, Results, Weights
 from dropnet.networks.masks import Masks
 from dropnet.training.early_stopping import EarlyStopping
+from dropnet.training.gathering import Gatherer
 from dropnet.training.task import BaseTask, Stack
 
 
@@ -64,6 +65,7 @@ def train_cycle(
     weights: Sequence[Weights],
     after_epoch: Callable[[Epoch], None] = lambda epoch: None,
     checkpoint: Checkpoint | None = None,
+    gatherers: Sequence[Gatherer] = (),
 ) -> Cycle:
     """Train one pruning cycle of a stack of networks, from the weights given.
 
@@ -78,6 +80,8 @@ def train_cycle(
         weights: initial weights of the networks at their pruned sizes.
         after_epoch: is told how it goes.
         checkpoint: where the epochs of an earlier attempt are found, and those of this one kept.
+        gatherers: one for each network, of what its metric gathers over the training samples; or
+            none.
     """
     count = len(seeds)
     max_epochs, patience = task.settings.max_epochs, task.settings.patience
@@ -123,7 +127,7 @@ def train_cycle(
 
     finished = task.stack(current, masks)
     test_losses, test_accuracies = finished.evaluate(task.test)
-    statistics = finished.statistics(task.train)
+    statistics = finished.statistics(task.train, gatherers)
     return Cycle(
         number,
         [

@@ -60,7 +60,7 @@ def networks_to_compare(wildcards):
             f"{wildcards.experiment} has no oracle to compare with; allowed: add oracle to its methods"
         )
     methods = plan.experiments[wildcards.experiment]
-    return networks_of(wildcards, [m for m in methods if not m.random_init])
+    return networks_of(wildcards, [m for m in methods if not m.parent])
 
 
 def model_of(wildcards):

@@ -19,8 +19,8 @@ def settings_of(wildcards):
     Wildcards that fit none of the jobs, as in a path that somebody made up, are refused.
     """
     folder = getattr(wildcards, "method", BASELINE)
-    if hasattr(wildcards, "metric"):
-        folder = f"{wildcards.metric}_random_init"
+    if hasattr(wildcards, "variant"):
+        folder = f"{wildcards.metric}_{wildcards.variant}"
     scale, experiment, seeds = wildcards.scale, wildcards.experiment, wildcards.seeds
     if seeds not in blocks_of_seeds(scale, experiment).get(folder, []):
         raise WorkflowError(

@@ -1,0 +1,34 @@
+"""Filters that the loss is least sensitive to (Lin et al., 2018, global dynamic pruning; [22]).
+
+Score: the absolute value of the sum over a node's incoming weights, bias included, of the weight
+times the gradient of a batch's mean loss, averaged over batches. The reference drops filters while
+it trains and takes some of them back; this is its score in the paper's algorithm. Over all samples
+at once it would be 0 where training has converged, so that batches decide: these are of 16 samples,
+half of those in training. Invariant when a node's weights are scaled.
+"""
+
+from collections.abc import Sequence
+
+import torch
+
+from dropnet.networks.cycle import Statistics
+from dropnet.training.gathering import Gathered, Observation
+
+GRADIENTS = "labels"
+BATCH = 16  # samples; what is gathered comes in whole multiples of it, but for the last
+
+
+def gather(layers: Sequence[Observation]) -> Gathered:
+    """Return `sensitivity`: of each batch, times its samples, summed."""
+    batches = [layer.by_scale.split(BATCH) for layer in layers]
+    return {"sensitivity": [sum_of_sizes(of_layer) for of_layer in batches]}
+
+
+def sum_of_sizes(batches: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Return the sum of the absolute sums over each batch [sample, node]: [node]."""
+    return torch.stack([batch.sum(0).abs() for batch in batches]).sum(0)
+
+
+def importance(statistics: Statistics) -> list[torch.Tensor]:
+    """Return the scores."""
+    return list(statistics["sensitivity"])
