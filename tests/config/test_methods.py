@@ -11,7 +11,7 @@ def test_a_name_says_metric_and_variant():
     assert parse("minimum") == Method("minimum", "minimum")
     assert parse("apoz_layer (p=0.35)") == Method("apoz_layer (p=0.35)", "apoz_layer", 0.35)
     assert parse("minimum (random_init)") == Method(
-        "minimum (random_init)", "minimum", random_init=True
+        "minimum (random_init)", "minimum", variant="random_init"
     )
 
 
@@ -45,4 +45,4 @@ def test_a_figure_may_name_the_p_that_the_experiment_has():
     assert run_of("minimum (p=0.2)", 0.2) == methods_of(experiment)[0]
     assert run_of("minimum (p=0.3)", 0.2) == methods_of(experiment)[1]
     assert run_of("minimum", 0.2).name == "minimum"
-    assert run_of("minimum (random_init)", 0.2).random_init
+    assert run_of("minimum (random_init)", 0.2).parent == "minimum"

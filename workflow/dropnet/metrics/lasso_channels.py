@@ -59,6 +59,8 @@ def products(x: torch.Tensor, behind: Sequence[Operation]) -> tuple[torch.Tensor
     """
     channels = x.shape[1]
     total, rows = torch.zeros(channels, channels, dtype=torch.float64), 0
+    if channels == 0:
+        return total, rows
     for contributions in _contributions(x, behind):
         total += (contributions.T @ contributions).double().cpu()
         rows += len(contributions)

@@ -15,6 +15,8 @@ from dropnet.metrics._damped import damped_inverse
 from dropnet.networks.cycle import Statistics
 from dropnet.training.gathering import Gathered, Observation, Trained
 
+CONSTANT = 1e-12  # of the mean square: a variance that is rounding
+
 
 def gather(layers: Sequence[Observation]) -> Gathered:
     """Return activations and their products [node, node], summed over the samples."""
@@ -28,7 +30,15 @@ def gather(layers: Sequence[Observation]) -> Gathered:
 def measure(trained: Trained) -> Statistics:
     """Return `shared_information`, in nats."""
     pairs = zip(trained.gathered["sums"], trained.gathered["products"], strict=True)
-    return {"shared_information": [shared_information(p - torch.outer(m, m)) for m, p in pairs]}
+    return {"shared_information": [shared_information(covariance(m, p)) for m, p in pairs]}
+
+
+def covariance(means: torch.Tensor, products: torch.Tensor) -> torch.Tensor:
+    """Return the covariance [node, node] from means, and from means of products."""
+    found = products - torch.outer(means, means)
+    constant = found.diagonal() <= CONSTANT * products.diagonal()
+    found[constant], found[:, constant] = 0, 0
+    return found
 
 
 def shared_information(covariance: torch.Tensor) -> torch.Tensor:

@@ -49,7 +49,11 @@ def measure(trained: Trained) -> Statistics:
         with torch.no_grad():
             predicted = network.forward(images, drop).argmax(1)
         accuracies.append((predicted == labels).double().mean().item())
-    return {"accuracy_with": list(differences(particles, torch.tensor(accuracies)).split(counts))}
+    return {
+        "accuracy_with": list(
+            differences(particles, torch.tensor(accuracies, dtype=torch.float64)).split(counts)
+        )
+    }
 
 
 def differences(particles: torch.Tensor, accuracies: torch.Tensor) -> torch.Tensor:
@@ -59,10 +63,9 @@ def differences(particles: torch.Tensor, accuracies: torch.Tensor) -> torch.Tens
 
     Args:
         particles: which mask keeps which node, bool [mask, node].
-        accuracies: of the masks.
+        accuracies: of the masks, float64.
     """
     kept = particles.double()
-    accuracies = accuracies.double()
     with_it, without = kept.sum(0), (1 - kept).sum(0)
     means = (kept.T @ accuracies) / with_it, ((1 - kept).T @ accuracies) / without
     return torch.where((with_it > 0) & (without > 0), means[0] - means[1], 0.0)

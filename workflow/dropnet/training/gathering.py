@@ -17,7 +17,7 @@ from dropnet.networks.cycle import Statistics, Weights
 from dropnet.networks.masks import Masks
 from dropnet.networks.steps import weighted_steps
 from dropnet.randomness import generator
-from dropnet.training.operations import Chain, NormalisedConvolution, operations_of
+from dropnet.training.operations import Chain, operations_of
 from dropnet.training.task import BaseTask
 
 CHUNK = 32  # images at once; fixes the order of summation
@@ -215,12 +215,11 @@ def observations(
     def observe(
         mask: int, activation: torch.Tensor, active: torch.Tensor, inputs: torch.Tensor
     ) -> None:
-        if loss and not activation.requires_grad:
-            activation.requires_grad_()  # nothing before it has weights whose gradients are wanted
         seen[mask] = (activation, active, inputs)
 
-    if loss and isinstance(network.operations[0], NormalisedConvolution):
-        images = images.requires_grad_()  # so that what comes before its normalisation has one
+    for name, tensor in network.weights.items():
+        if name.endswith(".bias"):  # so that all behind it has gradients; its own is not worked out
+            tensor.requires_grad_(loss is not None)
     with torch.set_grad_enabled(loss is not None):
         logits = network.forward(images, observe)
         wanted = [tensor for mask in sorted(seen) for tensor in seen[mask][:2]]
@@ -244,10 +243,12 @@ def observations(
 
 def _gradients(loss: torch.Tensor, wanted: Sequence[torch.Tensor]) -> list[torch.Tensor]:
     """The gradients of a loss; those by what it does not depend on are 0."""
-    if not loss.requires_grad:
-        return [torch.zeros_like(tensor) for tensor in wanted]
-    found = torch.autograd.grad(loss, wanted, allow_unused=True)
-    return [torch.zeros_like(t) if g is None else g for t, g in zip(wanted, found, strict=True)]
+    tracked = [tensor for tensor in wanted if tensor.requires_grad]  # empty layers have none
+    found = dict(
+        zip(map(id, tracked), torch.autograd.grad(loss, tracked, allow_unused=True), strict=True)
+    )
+    gradients = [found.get(id(tensor)) for tensor in wanted]
+    return [torch.zeros_like(t) if g is None else g for t, g in zip(wanted, gradients, strict=True)]
 
 
 def by_position(activation: torch.Tensor) -> torch.Tensor:
