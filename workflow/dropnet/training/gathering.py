@@ -244,9 +244,8 @@ def observations(
 def _gradients(loss: torch.Tensor, wanted: Sequence[torch.Tensor]) -> list[torch.Tensor]:
     """The gradients of a loss; those by what it does not depend on are 0."""
     tracked = [tensor for tensor in wanted if tensor.requires_grad]  # empty layers have none
-    found = dict(
-        zip(map(id, tracked), torch.autograd.grad(loss, tracked, allow_unused=True), strict=True)
-    )
+    of_tracked = torch.autograd.grad(loss, tracked, allow_unused=True) if tracked else ()
+    found = dict(zip(map(id, tracked), of_tracked, strict=True))
     gradients = [found.get(id(tensor)) for tensor in wanted]
     return [torch.zeros_like(t) if g is None else g for t, g in zip(wanted, gradients, strict=True)]
 
