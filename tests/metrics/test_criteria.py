@@ -32,7 +32,7 @@ NETWORKS = [
 #: Scores that stay when a node's incoming weights are scaled and its outgoing ones by the inverse.
 INVARIANT = [
     *("oracle", "apoz", "gate_fisher", "weight_fisher", "sensitivity", "particle", "synflow"),
-    *("least_squares", "random"),
+    "least_squares",
 ]
 NOT_INVARIANT = ["minimum", "l1_norm", "l2_norm", "l2_norm_fan_in", "fpgm", "variance"]
 
@@ -62,18 +62,22 @@ def scores(name, task, weights, masks, initial=None):
     return metric.importance(metric.measured(trained) if metric.measures else known)
 
 
+GLOBAL = [name for name in METRICS if not name.endswith("_layer")]
+
+
 def suits(name, model):
     chain = model in ("FC", "Conv", "ConvFC256")
     return (chain or name not in FOR_CHAINS) and (model == "FC" or name not in FOR_NODES)
 
 
-@pytest.mark.parametrize("name", [n for n in METRICS if not n.endswith("_layer")])
-@pytest.mark.parametrize(("model", "widths", "side", "channels"), NETWORKS)
-def test_every_criterion_scores_every_model_that_it_is_for(name, model, widths, side, channels):
+@pytest.mark.parametrize(
+    ("name", "network"),
+    [(n, net) for n in GLOBAL for net in NETWORKS if suits(n, net[0])],
+    ids=lambda part: part if isinstance(part, str) else part[0],
+)
+def test_every_criterion_scores_every_model_that_it_is_for(name, network):
     """Also with nodes that are dead, and with a layer of which nothing is left."""
-    if not suits(name, model):
-        pytest.skip("it is not for this model, which the configuration refuses")
-    task, weights, masks = case(model, widths, side, channels)
+    task, weights, masks = case(*network)
     found = scores(name, task, weights, masks)
     assert [len(layer) for layer in found] == list(masks.remaining)
     first = next(n for n in weights if n.endswith("bias"))
@@ -86,20 +90,21 @@ def test_every_criterion_scores_every_model_that_it_is_for(name, model, widths, 
     assert all(layer.isfinite().all() for layer in found)
 
 
-@pytest.mark.parametrize("name", [n for n in METRICS if not n.endswith("_layer")])
+@pytest.mark.parametrize("name", GLOBAL)
 def test_the_scores_of_a_network_that_diverged_are_made_all_the_same(name):
     task, weights, masks = case("FC", (6, 5), 6, 1)
     weights["dense2.kernel"][0, 0] = math.nan
     assert [len(layer) for layer in scores(name, task, weights, masks)] == [6, 5]
 
 
-@pytest.mark.parametrize("name", [n for n in (*INVARIANT, *NOT_INVARIANT) if n != "random"])
-@pytest.mark.parametrize("network", NETWORKS[:2], ids=["FC", "Conv"])
+@pytest.mark.parametrize(
+    ("name", "network"),
+    [(n, net) for n in (*INVARIANT, *NOT_INVARIANT) for net in NETWORKS[:2] if suits(n, net[0])],
+    ids=lambda part: part if isinstance(part, str) else part[0],
+)
 def test_scaling_a_node_changes_the_scores_that_are_not_invariant(name, network):
     """The network stays the same; so may what a criterion says of it."""
     model = network[0]
-    if not suits(name, model):
-        pytest.skip("it is not for this model")
     task, weights, masks = case(*network)
     names = [n for n in weights if n.endswith("kernel")]
     scaled = {n: w.clone() for n, w in weights.items()}
@@ -293,7 +298,10 @@ def test_particles_by_hand():
     ]
 
 
-@pytest.mark.parametrize("network", NETWORKS, ids=[n[0] for n in NETWORKS])
+#: Those whose untrained networks are right sometimes, so that accuracies differ.
+@pytest.mark.parametrize(
+    "network", [NETWORKS[i] for i in (0, 1, 3)], ids=["FC", "Conv", "ResNet18"]
+)
 def test_particles_on_a_network_are_evaluated_masked(network, monkeypatch):
     """Against masked networks of full size, one for each particle."""
     monkeypatch.setattr(particle, "MASKS", 12)
