@@ -11,7 +11,7 @@ from dropnet.metrics.lasso_channels import leaves_at
 from dropnet.metrics.least_squares import removed_at
 from dropnet.metrics.mutual_information import shared_information
 from dropnet.metrics.particle import differences
-from dropnet.metrics.sensitivity import sum_of_sizes
+from dropnet.metrics.sensitivity import BATCH, sum_of_sizes
 from dropnet.networks.masks import Masks
 from dropnet.networks.models import masked_widths
 from dropnet.networks.weights import compact, initial_weights
@@ -172,16 +172,21 @@ def test_weight_fisher_by_hand():
     kernel = torch.tensor([[1.0, 2.0], [0.5, -1]], dtype=torch.float64)  # [node, weight]
     inputs = torch.tensor([[1.0, 0], [2, 1]], dtype=torch.float64)
     layer = observation([[1, 0], [1, 2]], [[3, 7], [1, 2]], kernel, inputs)
+    four_times = [a.repeat_interleave(4, 0) for a in (layer.activation, layer.gradient, inputs)]
+    layer = Observation(*four_times[:2], *four_times[:2], four_times[2], kernel)
     # node 1: gradients (3, 0), (2, 1): squares summed (13, 1), times (1, 4); node 2 is silent for
     # the first sample: (4, 2) -> (16, 4), times (.25, 1)
     found = METRICS["weight_fisher"]._code.gather([layer])["weight_fisher"][0]
-    assert found.tolist() == [(13 + 4) / 2, (4 + 4) / 2]
+    assert found.tolist() == [4 * (13 + 4) / 2, 4 * (4 + 4) / 2]
 
 
 def test_sensitivity_by_hand():
     """Gradients of one batch may cancel, and those of two may not."""
-    batches = [torch.tensor([[1.0, 2], [-1, 1]]), torch.tensor([[-3.0, 0]])]
-    assert sum_of_sizes(batches).tolist() == [3, 3]
+    first = torch.zeros(BATCH, 2)
+    first[:2] = torch.tensor([[1.0, 2], [-1, 1]])
+    assert sum_of_sizes(torch.cat([first, torch.tensor([[-3.0, 0]])])).tolist() == [3, 3]
+    second = torch.cat([torch.zeros(BATCH - 1, 2), torch.tensor([[0.0, -2]])])
+    assert sum_of_sizes(torch.cat([first, second])).tolist() == [0, 5]
 
 
 def test_variance_by_hand():

@@ -20,13 +20,18 @@ BATCH = 16  # samples; what is gathered comes in whole multiples of it, but for 
 
 def gather(layers: Sequence[Observation]) -> Gathered:
     """Return `sensitivity`: of each batch, times its samples, summed."""
-    batches = [layer.by_scale.split(BATCH) for layer in layers]
-    return {"sensitivity": [sum_of_sizes(of_layer) for of_layer in batches]}
+    return {"sensitivity": [sum_of_sizes(layer.by_scale) for layer in layers]}
 
 
-def sum_of_sizes(batches: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Return the sum of the absolute sums over each batch [sample, node]: [node]."""
-    return torch.stack([batch.sum(0).abs() for batch in batches]).sum(0)
+def sum_of_sizes(products: torch.Tensor) -> torch.Tensor:
+    """Return the sum over batches of the sizes of their sums: [node].
+
+    Args:
+        products: weights times gradients of each sample, [sample, node].
+    """
+    whole = len(products) - len(products) % BATCH
+    batches = products[:whole].view(whole // BATCH, BATCH, products.shape[1]).sum(1)
+    return batches.abs().sum(0) + products[whole:].sum(0).abs()
 
 
 def importance(statistics: Statistics) -> list[torch.Tensor]:

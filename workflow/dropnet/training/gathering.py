@@ -6,7 +6,7 @@ Gradients are those of each sample's own loss, and are worked out if the metric 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -70,6 +70,17 @@ class Observation:
             return torch.zeros_like(self.kernel)
         patches = functional.unfold(self.inputs, 3, padding=1)  # [sample, weight, position]
         return (patches @ arriving).square().sum(0).T
+
+    def every(self, step: int) -> "Observation":
+        """Return what the layer does with the first sample, and each so many behind it."""
+        return replace(
+            self,
+            activation=self.activation[::step],
+            gradient=None if self.gradient is None else self.gradient[::step],
+            active=self.active[::step],
+            active_gradient=None if self.active_gradient is None else self.active_gradient[::step],
+            inputs=self.inputs[::step],
+        )
 
     @staticmethod
     def _asked(gradient: torch.Tensor | None) -> torch.Tensor:
