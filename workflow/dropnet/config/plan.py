@@ -97,6 +97,12 @@ class Plan:
         """The methods of each experiment."""
         return {name: methods_of(chosen) for name, chosen in self.config["experiments"].items()}
 
+    @property
+    def criteria(self) -> list[str]:
+        """The experiments that compare criteria."""
+        every = self.config["experiments"].items()
+        return [name for name, chosen in every if chosen.get("criteria", False)]
+
     @cached_property
     def methods(self) -> dict[str, Method]:
         """Those of all experiments, by the part of a path that stands for each."""
@@ -145,15 +151,21 @@ class ScalePlan:
 
     @property
     def experiments(self) -> list[str]:
-        """The names of the experiments that it runs: those it lists, else all.
+        """The names of the experiments that it runs: those it lists, else all; and those under `also`.
 
         All but those with `default: false`: they run if a scale lists them, or a file of theirs is
         asked for.
         """
         every = self._config["experiments"]
         default = [name for name, chosen in every.items() if chosen.get("default", True)]
-        listed = self._chosen.get("experiments", default)
+        listed = [*self._chosen.get("experiments", default), *self._chosen.get("also", [])]
         return [name for name in every if name in listed]
+
+    @property
+    def criteria(self) -> list[str]:
+        """Those of these experiments that compare criteria."""
+        present = self.experiments
+        return [name for name in self.plan.criteria if name in present]
 
     @property
     def figures(self) -> dict[str, Figure]:
