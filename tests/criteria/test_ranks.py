@@ -24,11 +24,15 @@ def test_ranks_are_those_worked_by_hand_with_ties():
     table = rank(runs, 10)
     assert sorted(set(table["fraction_remaining"]), reverse=True) == list(FRACTIONS)
     at_half = table[table["fraction_remaining"] == 0.5].set_index("method")
-    assert at_half["rank"].to_dict() == pytest.approx({"a": 5.5 / 3, "b": 1.5, "c": 8 / 3}, abs=1e-6)
+    assert at_half["rank"].to_dict() == pytest.approx(
+        {"a": 5.5 / 3, "b": 1.5, "c": 8 / 3}, abs=1e-6
+    )
     assert set(at_half["seeds"]) == set(at_half["methods"]) == {3}
     # b: 1.5 2 1, a standard error of 0.5 / sqrt(3), 4.302653 of them; cut at the first place
     assert at_half.loc["b", "ci_low"] == 1
-    assert at_half.loc["b", "ci_high"] == pytest.approx(1.5 + 4.302653 * 0.5 / math.sqrt(3), abs=1e-5)
+    assert at_half.loc["b", "ci_high"] == pytest.approx(
+        1.5 + 4.302653 * 0.5 / math.sqrt(3), abs=1e-5
+    )
     assert at_half.loc["c", "ci_high"] == 3
     assert not at_half["at_chance"].any()
 
@@ -54,9 +58,13 @@ def test_where_all_are_at_chance_ranks_say_so():
 def test_shares_of_layers_are_those_of_the_masks():
     kept = {"a": ((10, 20), (4, 5)), "b": ((10, 20), (10, 1))}
     runs = made_up({"a": [[0.9, 0.8]] * 2, "b": [[0.9, 0.8]]}, kept=kept)
-    runs.loc[(runs["method"] == "a") & (runs["seed"] == 1) & (runs["cycle"] == 1), "remaining"] = "2|7"
+    runs.loc[(runs["method"] == "a") & (runs["seed"] == 1) & (runs["cycle"] == 1), "remaining"] = (
+        "2|7"
+    )
     table = shares(runs).set_index(["method", "cycle", "layer"])
-    assert table.loc[("a", 1, 1), ["kept", "least", "most"]].tolist() == pytest.approx([0.3, 0.2, 0.4])
+    assert table.loc[("a", 1, 1), ["kept", "least", "most"]].tolist() == pytest.approx(
+        [0.3, 0.2, 0.4]
+    )
     assert table.loc[("a", 1, 2), ["kept", "least", "most"]].tolist() == [0.3, 0.25, 0.35]
     assert table.loc[("b", 1, 1), "kept"] == 1
     assert table.loc[("b", 1, 2), "kept"] == 0.05

@@ -2,12 +2,12 @@
 
 Each criterion of an experiment is compared with a random choice of its own scope, and with its own
 shuffled form where the experiment has one (`names.pairs`): the mean test accuracy over each of
-`RANGES`, computed for each seed, the criterion's minus the reference's. Student's paired t test asks
-whether the mean difference is 0. All of these tests in one table, of all experiments, references and
-ranges, are one family, corrected by Holm's method, so that the probability of a single wrong
-"better" or "worse" in the table is at most 5%. Over the lower range a few collapsed networks can
-decide the mean; there Wilcoxon's signed-rank test of the same differences stands beside it, and
-these tests are a family of their own.
+`RANGES`, computed for each seed, the criterion's minus the reference's. Student's paired t test
+asks whether the mean difference is 0. All of these tests in one table, of all experiments,
+references and ranges, are one family, corrected by Holm's method, so that the probability of even
+one wrong "better" or "worse" in the table is at most 5%. Over the lower range a few collapsed
+networks can decide the mean; there Wilcoxon's signed-rank test of the same differences stands
+beside it, and these tests are a family of their own.
 
 What could not decide is not of a family and has a reason: too few seeds, curves that end too early,
 networks that diverged, networks near chance, seeds that do not differ.
@@ -105,7 +105,7 @@ class Contrast:
 
     @property
     def p_of_ranks(self) -> float:
-        """Of Wilcoxon's signed-rank test, two-sided; exact where seeds are few and none are tied."""
+        """Of Wilcoxon's signed-rank test, two-sided; exact for few seeds without ties."""
         # equal differences are equal, whatever the last digits of a float say
         return float(stats.wilcoxon(self.differences.round(9)).pvalue)
 
@@ -132,9 +132,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def detectable(differences: np.ndarray, level: float) -> float:
     """Return the mean difference that a paired t test would have found with a power of `POWER`.
 
-    The test is two-sided, of as many seeds, whose differences have the standard deviation that these
-    have, at a level; found is a difference in its own direction. The power is that of the noncentral
-    t distribution.
+    The test is two-sided, of as many seeds, whose differences have the standard deviation that
+    these have, at a level; found is a difference in its own direction. The power is that of the
+    noncentral t distribution.
     """
     seeds = len(differences)
     return _shift(seeds, level) * float(np.std(differences, ddof=1)) / math.sqrt(seeds)

@@ -51,7 +51,9 @@ def curves_of(runs: pd.DataFrame) -> Curves:
     columns = ("fraction_remaining", "test_accuracy", "diverged")
     keys: Any = ["method", "seed"]
     for (method, seed), rows in points.groupby(keys, sort=False):
-        curves.setdefault(str(method), {})[int(seed)] = Curve(*(rows[c].to_numpy() for c in columns))
+        curves.setdefault(str(method), {})[int(seed)] = Curve(
+            *(rows[c].to_numpy() for c in columns)
+        )
     return curves
 
 

@@ -15,7 +15,7 @@ FRACTIONS = (0.8, 0.6, 0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.07, 0.05)
 
 
 def rank(runs: pd.DataFrame, classes: int) -> pd.DataFrame:
-    """Return one row for each method of an experiment and each of `FRACTIONS`, with columns `RANKS`.
+    """Return one row for each method and each of `FRACTIONS`, with columns `RANKS`.
 
     Methods are ranked by test accuracy for each seed that all of them have, 1 for the highest, tied
     ones at the mean of their places; the ranks are averaged over the seeds, with Student's 95%
