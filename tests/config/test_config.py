@@ -306,13 +306,14 @@ def test_configured_figures_are_the_papers():
 
 
 def test_a_scale_may_have_some_of_the_experiments():
-    every = [name for name in SHIPPED["experiments"] if "Tiny" not in name]
+    waiting = ("Tiny", "criteria")
+    every = [name for name in SHIPPED["experiments"] if not any(w in name for w in waiting)]
     assert Plan(SHIPPED).at("paper").experiments == every
-    few = changed(("scales", "preview", "experiments"), ["FC40-FC20"])
-    assert Plan(few).at("preview").experiments == ["FC40-FC20"]
-    figures = list(Plan(few).at("preview").figures)
+    few = changed(("scales", "paper", "experiments"), ["FC40-FC20"])
+    assert Plan(few).at("paper").experiments == ["FC40-FC20"]
+    figures = list(Plan(few).at("paper").figures)
     assert figures == ["fig05", "fig05_train", "fig05_val", "fig05_epochs"]
-    wrong = changed(("scales", "preview", "experiments"), ["FC40-FC2O"])
+    wrong = changed(("scales", "paper", "experiments"), ["FC40-FC2O"])
     with pytest.raises(UserError, match=r"'FC40-FC2O' is not an experiment \(did you mean 'FC40"):
         checking.check(wrong)
 
@@ -324,11 +325,41 @@ def test_an_experiment_may_wait_until_it_is_asked_for():
     for scale in SHIPPED["scales"]:
         assert name not in Plan(SHIPPED).at(scale).experiments
         assert not {"figS16", "figS17"} & set(Plan(SHIPPED).at(scale).figures)
-    listed = changed(("scales", "preview", "experiments"), [name, "FC40-FC20"])
-    assert Plan(listed).at("preview").experiments == ["FC40-FC20", name]
-    assert {"figS16", "figS17"} <= set(Plan(listed).at("preview").figures)
+    listed = changed(("scales", "paper", "experiments"), [name, "FC40-FC20"])
+    assert Plan(listed).at("paper").experiments == ["FC40-FC20", name]
+    assert {"figS16", "figS17"} <= set(Plan(listed).at("paper").figures)
     default = changed(("experiments", name, "default"), True)
     assert name in Plan(default).at("paper").experiments
+
+
+def test_experiments_that_compare_criteria_run_where_a_scale_lists_them():
+    plan = Plan(SHIPPED)
+    assert plan.at("paper").criteria == plan.at("evidence").criteria == []
+    assert plan.at("preview").criteria == ["FC20-FC20-criteria"]
+    assert len(plan.at("preview").experiments) == len(plan.at("paper").experiments) + 1
+    model_a = ["FC40-FC40-criteria", "FC20-FC40-criteria", "FC40-FC20-criteria"]
+    assert plan.at("criteria").criteria == plan.at("criteria").experiments == model_a
+    assert {plan.at("criteria").reductions(name) for name in model_a} == {""}
+    assert not any(figure.experiment in plan.criteria for figure in plan.figures.values())
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        (("scales", "preview", "also"), ["FC20-FC2O"], ["scales.preview.also", "did you mean"]),
+        (("scales", "preview", "also"), [], ["at least 1"]),
+        ((*EXPERIMENT, "criteria"), "yes", ["FC40-FC40.criteria: 'yes'", "allowed: boolean"]),
+        (("experiments", "VGG19-apoz", "criteria"), True, ["VGG19-apoz.criteria", "'random'"]),
+        (
+            ("figures", "criteria_ranks_A"),
+            {"experiment": "FC40-FC40", "shows": "epochs", "title": "A"},
+            ["'criteria_ranks_A' is not allowed", "does not begin with criteria"],
+        ),
+    ],
+)
+def test_a_mistake_about_criteria_is_named_in_one_line(key, value, says):
+    line = refusal(changed(key, value))
+    assert all(words in line for words in says), line
 
 
 def test_only_what_convolves_is_augmented():
@@ -340,6 +371,7 @@ def test_only_what_convolves_is_augmented():
     assert "augmentation: 'affine'" in refusal(changed(("protocol", "augmentation"), "affine"))
     scale = changed(("scales", "preview", "augmentation"), "affine")
     assert "FC40-FC40: augmentation: 'affine' (at scale preview)" in refusal(scale)
+    del scale["scales"]["preview"]["also"]
     scale["scales"]["preview"]["experiments"] = ["Conv64-Conv64"]
     checking.check(scale)
     assert Plan(scale).at("preview").settings("Conv64-Conv64").augmentation == "affine"

@@ -95,17 +95,22 @@ def has_oracle(experiment):
 
 def final_files(scale):
     """All that a run at a scale makes, but for the report."""
+    criteria = ["criteria", "ranks", "layers"] if plan.at(scale).criteria else []
     return [
         *expand(
             "figures/{scale}/{figure}.{type}",
             scale=scale,
-            figure=[*plan.at(scale).figures, "removable"],
+            figure=[
+                *plan.at(scale).figures,
+                "removable",
+                *plan.at(scale).pictures_of_criteria,
+            ],
             type=["png", "svg"],
         ),
         *expand(
             "results/{scale}/{table}.csv",
             scale=scale,
-            table=["runs", "curves", "claims", "removable"],
+            table=["runs", "curves", "claims", "removable", *criteria],
         ),
         *expand(
             "results/{scale}/{experiment}/agreement.csv",

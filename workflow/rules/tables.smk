@@ -8,6 +8,8 @@
 #          results/{scale}/{experiment}/agreement.csv: how far the masks are those of the oracle
 #          results/{scale}/{experiment}/sizes.csv: parameters and multiply-adds of each network
 #          results/{scale}/removable.csv: how much can go at a loss of 0.5, 1 and 2 points
+#          results/{scale}/criteria.csv: criteria beside a random choice, of experiments that compare them;
+#          results/{scale}/ranks.csv, results/{scale}/layers.csv: their ranks, what they keep of each layer
 # A figure's curves need the runs of its own methods only.
 
 
@@ -212,3 +214,31 @@ rule tabulate_removable:
     shell:
         "python {input.script:q} --runs {input.runs:q} --output {output:q}"
         " {params.sizes:q} 2> {log:q}"
+
+
+rule compare_criteria:
+    input:
+        script=script_of("compare_criteria"),
+        code=code_of("compare_criteria"),
+        runs=lambda w: runs_of_criteria(w.scale),
+    output:
+        criteria="results/{scale}/criteria.csv",
+        ranks="results/{scale}/ranks.csv",
+        layers="results/{scale}/layers.csv",
+    log:
+        "results/{scale}/logs/compare_criteria.txt",
+    conda:
+        "../../envs/plot.yaml"
+    threads: 1
+    params:
+        experiments=lambda w, input: in_a_file(
+            *("--methods", methods_of(plan.at(w.scale).criteria)),
+            *("--classes", classes_of(w.scale)),
+            *("--reductions", reductions_of(w.scale)),
+            *("--runs", *input.runs),
+        ),
+    message:
+        "Compare criteria (scale {wildcards.scale})"
+    shell:
+        "python {input.script:q} --scale {wildcards.scale:q} --criteria {output.criteria:q}"
+        " --ranks {output.ranks:q} --layers {output.layers:q} {params.experiments:q} 2> {log:q}"

@@ -11,6 +11,7 @@ from jsonschema.exceptions import ValidationError, best_match
 from dropnet.config.methods import Method, parse, run_of
 from dropnet.config.metric_files import check_metrics
 from dropnet.config.plan import Config, Plan
+from dropnet.criteria.names import pairs
 from dropnet.data import sources
 from dropnet.errors import UserError, nearest
 from dropnet.files.code_files import WORKFLOW
@@ -46,15 +47,16 @@ def check(config: Config) -> None:
         raise UserError(f"config: {_explain(error)}")
     _known("scale", config["scale"], config["scales"], "a scale")
     for name, scale in config["scales"].items():
-        for experiment in scale.get("experiments", []):
-            key = f"scales.{name}.experiments"
-            _known(key, experiment, config["experiments"], "an experiment")
+        for key in ("experiments", "also"):
+            for experiment in scale.get(key, []):
+                _known(f"scales.{name}.{key}", experiment, config["experiments"], "an experiment")
     for name, dataset in config["datasets"].items():
         _check_dataset_name(name)
         sources.parse(dataset["sources"], f"config: datasets.{name}.sources")
     for name, experiment in config["experiments"].items():
         _check_experiment(f"experiments.{name}", experiment, config)
     for name, figure in config["figures"].items():
+        _check_figure_name(name)
         _check_figure(f"figures.{name}", figure, config)
     if config["device"] == "cpu":
         _check_precisions(config)
@@ -66,6 +68,15 @@ def _check_dataset_name(name: str) -> None:
         raise UserError(
             f"config: datasets: the name {name!r} is not allowed, as files of splits end so;"
             " allowed: any without _split_ and a number, or _split_all, at its end"
+        )
+
+
+def _check_figure_name(name: str) -> None:
+    """Refuse the names that pictures of the comparison of criteria have."""
+    if name.startswith("criteria"):
+        raise UserError(
+            f"config: figures: the name {name!r} is not allowed, as figures of criteria begin so;"
+            " allowed: any that does not begin with criteria"
         )
 
 
@@ -97,6 +108,11 @@ def _check_experiment(key: str, experiment: Config, config: Config) -> None:
         _known(f"{key}.scales", scale, config["scales"], "a scale")
     layers = _check_widths(key, experiment, experiment["widths"], config)
     _check_methods(f"{key}.methods", experiment, layers)
+    if experiment.get("criteria") and not pairs(experiment["methods"]):
+        raise UserError(
+            f"config: {key}.criteria: true needs something to compare, such as 'minimum' and"
+            " 'random', or 'minimum_layer' and 'random_layer', among the methods"
+        )
     for scale, values in experiment.get("scales", {}).items():
         if "widths" in values:
             _check_widths(f"{key}.scales.{scale}", experiment, values["widths"], config)

@@ -4,7 +4,7 @@ A plan is asked by name, and answers for all that is configured, also for experi
 does not run by default.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -97,6 +97,22 @@ class Plan:
         """The methods of each experiment."""
         return {name: methods_of(chosen) for name, chosen in self.config["experiments"].items()}
 
+    @property
+    def criteria(self) -> list[str]:
+        """The experiments that compare criteria."""
+        every = self.config["experiments"].items()
+        return [name for name, chosen in every if chosen.get("criteria", False)]
+
+    def pictures_of(self, experiments: Sequence[str]) -> list[str]:
+        """The names of the pictures that compare the criteria of some experiments."""
+        names = ["criteria"] if experiments else []
+        for experiment in experiments:
+            kinds = ["families", "ranks", "layers"]
+            if any(method.name == "oracle" for method in self.experiments[experiment]):
+                kinds.append("agreement")
+            names += [f"criteria_{kind}_{experiment}" for kind in kinds]
+        return names
+
     @cached_property
     def methods(self) -> dict[str, Method]:
         """Those of all experiments, by the part of a path that stands for each."""
@@ -145,15 +161,21 @@ class ScalePlan:
 
     @property
     def experiments(self) -> list[str]:
-        """The names of the experiments that it runs: those it lists, else all.
+        """The names of the experiments that it runs: those it lists, else all; and `also` some.
 
         All but those with `default: false`: they run if a scale lists them, or a file of theirs is
         asked for.
         """
         every = self._config["experiments"]
         default = [name for name, chosen in every.items() if chosen.get("default", True)]
-        listed = self._chosen.get("experiments", default)
+        listed = [*self._chosen.get("experiments", default), *self._chosen.get("also", [])]
         return [name for name in every if name in listed]
+
+    @property
+    def criteria(self) -> list[str]:
+        """Those of these experiments that compare criteria."""
+        present = self.experiments
+        return [name for name in self.plan.criteria if name in present]
 
     @property
     def figures(self) -> dict[str, Figure]:
@@ -163,6 +185,11 @@ class ScalePlan:
         return {name: figure for name, figure in figures if figure.experiment in present}
 
     @property
+    def pictures_of_criteria(self) -> list[str]:
+        """The names of the pictures that compare criteria: the contrasts, then by experiment."""
+        return self.plan.pictures_of(self.criteria)
+
+    @property
     def note(self) -> str:
         """What is said of results that are not by the paper's protocol."""
         return self._chosen.get("note", "Not the paper's protocol")
@@ -170,7 +197,11 @@ class ScalePlan:
     @property
     def caption(self) -> str:
         """What a picture of all experiments says of the scale; "" where nothing is reduced."""
-        reduced = {experiment: self.reductions(experiment) for experiment in self.experiments}
+        return self.caption_of(self.experiments)
+
+    def caption_of(self, experiments: Iterable[str]) -> str:
+        """What a picture of some of them says of it."""
+        reduced = {experiment: self.reductions(experiment) for experiment in experiments}
         return protocol.caption(self.scale, reduced, self.note)
 
     def settings(self, experiment: str, method: Method | None = None) -> Settings:

@@ -58,6 +58,25 @@ OTHER_COLOURS = "viridis"
 OTHER_MARKERS = ("o", "^", "s", "D", "v", "P", "X")
 OTHER_DASHES: tuple[Dashes, ...] = (SOLID, (6, 1.5), (3, 1.2), (5, 1.2, 1, 1.2), (1.2, 1.2))
 
+# Criteria, by what they look at; the order is that of panels, and within a family that of colours.
+# A metric that is listed nowhere is of the family `YOURS`; what chooses at random, the oracle and
+# every variant are controls.
+FAMILIES: dict[str, tuple[str, ...]] = {
+    "weights": ("l1_norm", "l2_norm", "l2_norm_fan_in", "fpgm", "bn_scale", "group_lasso"),
+    "activations": ("minimum", "maximum", "apoz", "apoz_notebook", "variance"),
+    "gradients and curvature": (
+        *("taylor", "gate_fisher", "weight_fisher", "gate_obs", "sensitivity", "synflow"),
+    ),
+    "information": ("mutual_information",),
+    "regression and reconstruction": ("least_squares", "lasso_channels", "particle"),
+}
+CONTROLS, YOURS = "controls", "yours"
+FAMILY_COLOURS = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, BLACK)
+FAMILY_MARKERS = ("o", "^", "s", "v", "D", "P")
+REFERENCES = {"minimum": "#4D4D4D", "random": "#A6A6A6"}  # the greys that they have in each panel
+CHOSEN = {"better": BLUE, "worse": VERMILLION}  # by a test
+UNSHOWN = "#8C8C8C"  # by none
+
 RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # ships with matplotlib: the same on every machine
     "text.parse_math": False,  # titles and names of the configuration are meant literally
@@ -95,6 +114,33 @@ def styles(methods: Sequence[str]) -> dict[str, Style]:
         for place, (method, colour) in enumerate(zip(others, colours, strict=True))
     }
     return {method: STYLES.get(method) or made[method] for method in methods}
+
+
+def family(metric: str, variant: str = "") -> str:
+    """The family of a method, by its metric (of a per-layer form, too) and its variant."""
+    if variant or metric in ("random", "oracle"):
+        return CONTROLS
+    return next((name for name, metrics in FAMILIES.items() if metric in metrics), YOURS)
+
+
+def family_styles(members: Sequence[str]) -> dict[str, Style]:
+    """How the members of one family are drawn in its own panel, where there are only these.
+
+    A listed metric has a fixed colour and marker, by its place; others are a series from dark to
+    light.
+    """
+    places = {m: place for metrics in FAMILIES.values() for place, m in enumerate(metrics)}
+    if not set(members) <= set(places):
+        places = {}
+    colours = seaborn.color_palette(OTHER_COLOURS, len(members)).as_hex()
+    few = len(members) <= len(FAMILY_COLOURS)
+    return {
+        name: Style(
+            FAMILY_COLOURS[places.get(name, n)] if few else colours[n],
+            FAMILY_MARKERS[places.get(name, n) % len(FAMILY_MARKERS)],
+        )
+        for n, name in enumerate(members)
+    }
 
 
 def handle(style: Style) -> Line2D:

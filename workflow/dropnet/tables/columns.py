@@ -3,7 +3,7 @@
 Each column is written here and nowhere else.
 """
 
-from dropnet.files.csv_rows import COUNT, FRACTION, LOSS, MARGIN, NUMBER, TEXT, TRUTH, Reader
+from dropnet.files.csv_rows import COUNT, FRACTION, LOSS, MARGIN, NUMBER, TEXT, TRUTH, WORDS, Reader
 
 #: What a figure may show, a column of the runs -> the curve's split and the name of its values.
 #: Epochs are those run on the training split.
@@ -72,6 +72,61 @@ REMOVABLE: dict[str, Reader] = {
     "parameters_share": NUMBER,
     "multiply_adds": NUMBER,
     "multiply_adds_share": NUMBER,
+}
+
+#: criteria.csv: each criterion beside its references, see `criteria.contrasts`.
+CRITERIA: dict[str, Reader] = {
+    "scale": TEXT,
+    "reduced": WORDS,
+    "experiment": TEXT,
+    "criterion": TEXT,
+    "reference": TEXT,
+    "low": FRACTION,
+    "high": FRACTION,
+    "reached": NUMBER,
+    "seeds": COUNT,
+    "accuracy": NUMBER,
+    "reference_accuracy": NUMBER,
+    "effect": NUMBER,
+    "ci_low": NUMBER,
+    "ci_high": NUMBER,
+    "p": NUMBER,
+    "p_holm": NUMBER,
+    "verdict": TEXT,
+    "level": NUMBER,
+    "detectable": MARGIN,
+    "p_ranks": NUMBER,
+    "p_ranks_holm": NUMBER,
+    "ranks": WORDS,
+    "reason": WORDS,
+}
+
+#: ranks.csv: the place of each method among all of an experiment, 1 for the most accurate.
+RANKS: dict[str, Reader] = {
+    "experiment": TEXT,
+    "method": TEXT,
+    "fraction_remaining": FRACTION,
+    "rank": MARGIN,
+    "ci_low": NUMBER,
+    "ci_high": NUMBER,
+    "accuracy": FRACTION,
+    "seeds": COUNT,
+    "methods": COUNT,
+    "at_chance": TRUTH,
+}
+
+#: layers.csv: the share of each layer that a method keeps, over the seeds.
+LAYERS: dict[str, Reader] = {
+    "experiment": TEXT,
+    "method": TEXT,
+    "cycle": COUNT,
+    "fraction_remaining": FRACTION,
+    "layer": COUNT,
+    "width": COUNT,
+    "kept": FRACTION,
+    "least": FRACTION,
+    "most": FRACTION,
+    "seeds": COUNT,
 }
 
 #: speed.csv: how long exported networks take beside the unpruned one, exactly as large as they are

@@ -3,17 +3,21 @@
 
 def face(scale, figure):
     """What a figure says beside its curves (the fields of dropnet.figures.curves.Face)."""
-    model = config["experiments"][figure.experiment]["model"]
     return {
         "title": figure.title,
         "scale": scale,
         "reductions": plan.at(scale).reductions(figure.experiment),
         "note": plan.at(scale).note,
         "shows": figure.shows,
-        "unit": "nodes" if model == "FC" else "filters",
+        "unit": unit_of(figure.experiment),
         "classes": plan.at(scale).settings(figure.experiment).classes,
         "better": published_picture(scale, figure.name),
     }
+
+
+def unit_of(experiment):
+    """What is dropped."""
+    return "nodes" if config["experiments"][experiment]["model"] == "FC" else "filters"
 
 
 def published_picture(scale, figure):

@@ -21,6 +21,26 @@ def classes_of(scale):
     )
 
 
+def reductions_of(scale):
+    """How each experiment of a scale that compares criteria differs from the paper's protocol, as JSON."""
+    at_scale = plan.at(scale)
+    return json.dumps({name: at_scale.reductions(name) for name in at_scale.criteria})
+
+
+def runs_of_criteria(scale):
+    """The runs of the experiments of a scale that compare criteria."""
+    if not plan.at(scale).criteria:
+        raise WorkflowError(
+            f"no experiment of scale {scale} compares criteria; allowed: list one that has"
+            " criteria: true in config.yaml"
+        )
+    return expand(
+        "results/{scale}/{experiment}/runs.csv",
+        scale=scale,
+        experiment=plan.at(scale).criteria,
+    )
+
+
 def runs_so_far(scale):
     """The runs of the methods that have run with all their seeds, whatever else is to be run."""
     found = [

@@ -1,0 +1,148 @@
+"""criteria.csv in words and as a league table, for pages and the report."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from dropnet.criteria.contrasts import BETTER, RANGES, UNDECIDED, WORSE
+from dropnet.criteria.names import RANDOM, Criterion
+
+DROPNET = ("minimum", "minimum_layer")
+RANK_MARK = "\N{DAGGER}"  # where the test of ranks decides
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A contrast as text.
+
+    Attributes:
+        words: effect and interval in points of accuracy, or why nothing is decided.
+        verdict: by the t test.
+        ranks: by the test of ranks; "" where there is none.
+    """
+
+    words: str
+    verdict: str
+    ranks: str
+
+    @property
+    def decided(self) -> bool:
+        """Whether the t test says better or worse."""
+        return self.verdict in (BETTER, WORSE)
+
+    @property
+    def mark(self) -> str:
+        """`RANK_MARK` where the test of ranks says better or worse."""
+        return RANK_MARK if self.ranks in (BETTER, WORSE) else ""
+
+    @property
+    def markdown(self) -> str:
+        """The words, bold where decided, and the mark."""
+        return f"{f'**{self.words}**' if self.decided else self.words}{self.mark}"
+
+
+@dataclass(frozen=True)
+class League:
+    """The contrasts of all criteria with one kind of reference.
+
+    Attributes:
+        columns: (experiment, range in words) of each cell of a row.
+        rows: (criterion, cells), the best criterion first; None where there is no contrast.
+    """
+
+    columns: list[tuple[str, str]]
+    rows: list[tuple[str, list[Cell | None]]]
+
+
+def against_random(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the contrasts with a random choice; the others are with a shuffled form."""
+    return table[[Criterion.of(name).metric == RANDOM for name in table["reference"]]]
+
+
+def against_shuffled(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the contrasts with the criterion's own shuffled form."""
+    return table[[Criterion.of(name).metric != RANDOM for name in table["reference"]]]
+
+
+def league(table: pd.DataFrame) -> League:
+    """Arrange contrasts of `against_random`, or of `against_shuffled`, as a league table."""
+    columns = [
+        (experiment, over) for experiment in dict.fromkeys(table["experiment"]) for over in RANGES
+    ]
+    cells = {
+        (row.criterion, row.experiment, (row.low, row.high)): _cell(row)
+        for row in table.itertuples()
+    }
+    return League(
+        [(experiment, in_percent(over)) for experiment, over in columns],
+        [(name, [cells.get((name, *column)) for column in columns]) for name in order(table)],
+    )
+
+
+def order(table: pd.DataFrame) -> list[str]:
+    """Return the criteria by their mean effect over the first range of `RANGES`, best first."""
+    shown = table[table["low"] == RANGES[0][0]]
+    means = shown.groupby("criterion", sort=False)["effect"].mean()
+    return [str(name) for name in means.sort_values(ascending=False, kind="stable").index]
+
+
+def in_percent(over: tuple[float, float]) -> str:
+    """A range of the fraction remaining in words: "50% to 20%"."""
+    return f"{100 * over[1]:g}% to {100 * over[0]:g}%"
+
+
+def _cell(row: tuple) -> Cell:  # type: ignore[type-arg]
+    if row.verdict == UNDECIDED:
+        return Cell(row.reason, row.verdict, row.ranks)
+    words = f"{100 * row.effect:+.1f} ({100 * row.ci_low:+.1f} to {100 * row.ci_high:+.1f})"
+    return Cell(words, row.verdict, row.ranks)
+
+
+def in_words(table: pd.DataFrame) -> list[str]:
+    """Return a sentence for each range: how DropNet and the other criteria fare beside chance."""
+    sentences = []
+    for over in RANGES:
+        rows = against_random(table)
+        rows = rows[(rows["low"] == over[0]) & (rows["verdict"] != UNDECIDED)]
+        if rows.empty:
+            continue
+        networks = rows["experiment"].nunique()
+        counts = {
+            verdict: rows[rows["verdict"] == verdict].groupby("criterion").size()
+            for verdict in (BETTER, WORSE)
+        }
+        own = [
+            f"`{name}` is {' and '.join(said)}"
+            for name in DROPNET
+            if name in set(rows["criterion"])
+            for said in [_tally(name, counts, networks)]
+        ]
+        others = [name for name in order(table) if name in {*rows["criterion"]} - {*DROPNET}]
+        sentence = (
+            f"With {in_percent(over)} remaining, {', '.join(own)}"
+            if own
+            else (f"With {in_percent(over)} remaining")
+        )
+        told = [
+            f"{verdict} on {'all' if networks > 1 else 'it'}: {_listed(names)}"
+            for verdict, of_criterion in counts.items()
+            for names in [[n for n in others if of_criterion.get(n, 0) == networks]]
+            if names
+        ]
+        said = f"; of {len(others)} others, {'; '.join(told) if told else 'none is so throughout'}"
+        sentences.append(f"{sentence}{said if others else ''}.")
+    return sentences
+
+
+def _tally(name: str, counts: dict[str, pd.Series], networks: int) -> list[str]:
+    said = [
+        f"{verdict} on {count} of {networks}"
+        for verdict, of_criterion in counts.items()
+        if (count := int(of_criterion.get(name, 0)))
+    ]
+    return said or [f"neither shown to be better nor worse on any of {networks}"]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
