@@ -16,6 +16,7 @@ from typing import Any
 
 from benchmarks.bench import DATA, Bench, files_of
 from benchmarks.convolutional import parts as convolutional
+from benchmarks.criteria import parts as criteria
 from benchmarks.fully_connected import parts as fully_connected
 from benchmarks.oracle import parts as oracle
 from benchmarks.processes import REPOSITORY, snakemake
@@ -54,6 +55,7 @@ PARTS = {
         convolutional.measure_conv, convolutional.conv_page, datasets=("MNIST", "CIFAR-10")
     ),
     "oracle": Part(oracle.measure_oracle, oracle.oracle_page),
+    "criteria": Part(criteria.measure_criteria, criteria.criteria_page),
     "workflow": Part(
         workflow.measure_workflow, workflow.workflow_page, datasets=("MNIST", "CIFAR-10")
     ),

@@ -13,6 +13,7 @@ from dropnet.networks.masks import Masks
 from dropnet.networks.weights import initial_weights
 from dropnet.settings import Settings
 from dropnet.training.engines import make_task
+from dropnet.training.gathering import Trained
 from dropnet.training.task import BaseTask, Split
 
 
@@ -49,8 +50,8 @@ class Oracle:
         found = {}
 
         def work() -> None:
-            full = Masks.full(WIDTHS[model])
-            found.update(measure(self.tasks[model], self.weights[model], full))
+            task, weights = self.tasks[model], self.weights[model]
+            found.update(measure(Trained(task, weights, {}, Masks.full(WIDTHS[model]), {})))
 
         seconds = timed(work)
         return seconds | {"losses": torch.cat(found["loss_without"]).tolist()}

@@ -301,6 +301,24 @@ def test_the_oracles_part_from_end_to_end(data, tmp_path):
 
 
 @pytest.mark.slow
+def test_the_criterias_part_from_end_to_end(data, tmp_path):
+    out = tmp_path / "bench.json"
+    sides = ("--sides", "ours", "--only", "criteria")
+    done = run_driver("--quick", *sides, "--data", data, "--out", out)
+    report = json.loads((tmp_path / "bench_quick.json").read_text(encoding="utf-8"))
+    networks = report["criteria"]
+    assert networks["FC40-FC40"]["criteria"].keys() - {"least_squares"} == (
+        networks["Conv64-Conv64"]["criteria"].keys()
+    )
+    for network in networks.values():
+        assert network["criteria"]["minimum"]["in_epochs"]["median"] == 0
+    # few images make scores dear, and that is told; nothing else can fail
+    names = [check["name"] for check in report["checks"]]
+    assert all(name.startswith("scores of ") for name in names)
+    assert done.returncode == (0 if all(c["passed"] for c in report["checks"]) else 1)
+
+
+@pytest.mark.slow
 def test_a_run_from_end_to_end(data, tmp_path):
     out = tmp_path / "bench.json"
     sides = ("--sides", "ours,pytorch", "--only", "speed,parity", "--seeds", 1)
@@ -318,7 +336,10 @@ def test_a_run_from_end_to_end(data, tmp_path):
     ("arguments", "message"),
     [
         (("--keras-python", "nowhere/python"), "no Keras at nowhere/python"),
-        (("--sides", "pytorch"), "--only step, memory, conv, oracle or workflow needs ours"),
+        (
+            ("--sides", "pytorch"),
+            "--only step, memory, conv, oracle, criteria or workflow needs ours",
+        ),
         (("--sides", "pytorch", "--only", "parity"), "needs two sides"),
         (("--sides", "ours,pytorch", "--core", "999"), "--core 999 is not available"),
         (("--sides", "ours,pytorch", "--rounds", "0"), "--rounds 0: must be 1 or more"),

@@ -1,0 +1,1 @@
+"""What the scores of criteria cost beside the training that they follow."""

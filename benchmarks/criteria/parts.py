@@ -1,0 +1,81 @@
+"""What is measured of the criteria: their scores, beside an epoch of the training before them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from benchmarks.bench import Bench, Images
+from benchmarks.report import announce, show, spread, table
+from dropnet.metrics import FOR_NODES, METRICS
+
+WORKLOAD = "criteria"
+#: Networks: how many are trained together, and on how many images, as some scores cost the same
+#: whatever their number. The protocol's own for Model A.
+NETWORKS = {"FC40-FC40": (15, 54_000), "Conv64-Conv64": (1, 6_400)}
+QUICK_IMAGES = 640
+EPOCHS = 13  # of a cycle, rounded down from the published means (docs/scaling.md)
+LIMIT_OF_RUN, LIMIT_IN_EPOCHS = 0.15, 1.0  # what scores may add, beyond those of `minimum`
+PLAIN = "minimum"  # needs what every cycle works out
+
+
+def measure_criteria(bench: Bench) -> dict[str, Any]:
+    """Seconds of each criterion's scores beside those of an epoch, in turns."""
+    count = QUICK_IMAGES if bench.options.quick else None
+    wanted = {part: Images("MNIST", part, count) for part in ("train", "validation")}
+    bench.write_arrays(WORKLOAD, wanted)
+    with bench.start(WORKLOAD, "ours") as ours:
+        return {name: measure_network(bench, ours, name) for name in NETWORKS}
+
+
+def measure_network(bench: Bench, ours: Any, name: str) -> dict[str, Any]:
+    """Rounds of an epoch and all scores."""
+    networks, images = NETWORKS[name]
+    settings = bench.settings(name).to_json()
+    ours.ask("prepare", settings=settings, networks=networks, images=images)
+    criteria = criteria_of(name)
+    for criterion in criteria:
+        ours.ask("scores", metric=criterion)  # warm
+    rounds: list[dict[str, float]] = []
+    for _ in announce(f"criteria {name}: round", bench.options.rounds):
+        epoch = ours.ask("epoch")["wall_s"]
+        seconds = {c: ours.ask("scores", metric=c)["wall_s"] for c in criteria}
+        rounds.append({"epoch": epoch, **seconds})
+    found: dict[str, Any] = {"networks": networks, "images": images}
+    found["epoch_s"] = spread(r["epoch"] for r in rounds)
+    found["criteria"] = {}
+    for criterion in criteria:
+        more = [(r[criterion] - r[PLAIN]) / r["epoch"] for r in rounds]
+        of_run = [m / (EPOCHS + r[PLAIN] / r["epoch"]) for m, r in zip(more, rounds, strict=True)]
+        found["criteria"][criterion] = {"in_epochs": spread(more), "of_run": spread(of_run)}
+        if images >= 54_000 or METRICS[criterion].gatherers(1):  # the others do not grow with it
+            title = f"scores of {criterion}, {name}"
+            limits = LIMIT_IN_EPOCHS, LIMIT_OF_RUN
+            parts = found["criteria"][criterion].items()
+            for (part, value), limit in zip(parts, limits, strict=True):
+                bench.check(f"{title}: {part}", value["median"], limit)
+    return found
+
+
+def criteria_of(name: str) -> list[str]:
+    """The metrics that are for a network, in their global forms."""
+    fully_connected = name.startswith("FC")
+    return [
+        metric
+        for metric in METRICS
+        if not metric.endswith("_layer")
+        and (fully_connected or metric not in FOR_NODES)
+        and metric != "oracle"  # table J
+    ]
+
+
+def criteria_page(result: Mapping[str, Any]) -> str:
+    """All of it as tables."""
+    pages = [f"L. Scores of the criteria, beyond those of {PLAIN}; cycles of {EPOCHS} epochs"]
+    for name, measured in result.items():
+        rows = [
+            (criterion, show(found["in_epochs"]), show(found["of_run"], 100))
+            for criterion, found in measured["criteria"].items()
+        ]
+        title = f"{name}: {measured['networks']} networks, {measured['images']:,} images"
+        head = (title, "in epochs", "% of a cycle")
+        pages.append(table(head, rows))
+    return "\n".join(pages)
