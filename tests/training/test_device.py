@@ -120,3 +120,13 @@ def test_a_device_has_a_name_of_one_line(monkeypatch):
     name = name_of(torch.device("cuda:0"))
     assert name.startswith("A b GPU /b xxx")
     assert len(name) == 100
+
+
+def test_bfloat16_is_refused_where_sums_would_be_rounded(gpus, monkeypatch):
+    gpus(0)
+    monkeypatch.setattr(device, "sums_bfloat16", lambda: False)
+    with pytest.raises(UserError, match=r"precision: 'bfloat16' is not for this processor"):
+        find_device("auto", "bfloat16")
+    assert find_device("auto", "bfloat16", convolves=False) == torch.device("cpu")
+    monkeypatch.setattr(device, "sums_bfloat16", lambda: True)
+    assert find_device("cpu", "bfloat16") == torch.device("cpu")

@@ -35,7 +35,7 @@ def find_device(wanted: str, precision: str = "float32", convolves: bool = True)
         convolves: the networks have convolutions.
 
     Raises:
-        UserError: if a GPU is asked for that is not there, or a precision that needs one.
+        UserError: if a GPU is asked for that is not there, or a precision that the device lacks.
     """
     present, trouble = _gpus()
     if wanted == "auto":
@@ -62,7 +62,17 @@ def find_device(wanted: str, precision: str = "float32", convolves: bool = True)
             "config: precision: 'tf32' is a GPU's, and this job runs on the processor; allowed:"
             " float32, bfloat16"
         )
+    elif precision == "bfloat16" and convolves and not sums_bfloat16():
+        raise UserError(
+            "config: precision: 'bfloat16' is not for this processor, which has no instructions for"
+            " it: torch would round sums again and again; allowed: float32"
+        )
     return device
+
+
+def sums_bfloat16() -> bool:
+    """Say whether convolutions in bfloat16 are summed in float32 on this processor, by oneDNN."""
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def _gpus() -> tuple[int, str]:
