@@ -57,12 +57,17 @@ class League:
 
 def against_random(table: pd.DataFrame) -> pd.DataFrame:
     """Return the contrasts with a random choice; the others are with a shuffled form."""
-    return table[[Criterion.of(name).metric == RANDOM for name in table["reference"]]]
+    return table[_metrics(table) == RANDOM]
 
 
 def against_shuffled(table: pd.DataFrame) -> pd.DataFrame:
     """Return the contrasts with the criterion's own shuffled form."""
-    return table[[Criterion.of(name).metric != RANDOM for name in table["reference"]]]
+    return table[_metrics(table) != RANDOM]
+
+
+def _metrics(table: pd.DataFrame) -> pd.Series:
+    """That of each reference."""
+    return table["reference"].map(lambda name: Criterion.of(name).metric)
 
 
 def league(table: pd.DataFrame) -> League:

@@ -113,7 +113,9 @@ def _draw_band(
         axes.tick_params(axis="y", length=0)
         axes.set_ylim(len(order) - 0.4, -0.6)
         axes.set_title(f"{experiment}\n{in_percent(over)} remaining", fontsize=7.5)
-        axes.set_xlabel("Points of accuracy" + ", logarithmic beyond 1" * logarithmic, **SMALL)
+        axes.set_xlabel(
+            "Points, logarithmic beyond 1" if logarithmic else "Points of accuracy", **SMALL
+        )
         for label in axes.get_yticklabels():
             label.set_fontweight("bold" if label.get_text() == DROPNET else "normal")
     for axes in panels[len(group) :]:

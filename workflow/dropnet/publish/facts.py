@@ -14,7 +14,7 @@ from dropnet.paper.curves import paper_curves
 from dropnet.paper.judging import in_points
 from dropnet.publish.record import RECORD, Record
 from dropnet.tables.aggregate import read_runs
-from dropnet.tables.columns import REMOVABLE
+from dropnet.tables.columns import CRITERIA, REMOVABLE
 from dropnet.tables.margins import SHOWN
 
 
@@ -56,6 +56,12 @@ class Facts:
         """removable.csv, at the margin that is shown."""
         table = read_table(self.folder / "removable.csv", REMOVABLE)
         return table[table["margin"] == SHOWN]
+
+    @cached_property
+    def criteria(self) -> pd.DataFrame:
+        """criteria.csv; without rows where no criteria are compared."""
+        path = self.folder / "criteria.csv"
+        return read_table(path, CRITERIA) if path.exists() else pd.DataFrame(columns=list(CRITERIA))
 
     @cached_property
     def beside_paper(self) -> pd.DataFrame:
