@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -97,7 +98,7 @@ def in_percent(over: tuple[float, float]) -> str:
     return f"{100 * over[1]:g}% to {100 * over[0]:g}%"
 
 
-def _cell(row: tuple) -> Cell:  # type: ignore[type-arg]
+def _cell(row: Any) -> Cell:
     if row.verdict == UNDECIDED:
         return Cell(row.reason, row.verdict, row.ranks)
     words = f"{100 * row.effect:+.1f} ({100 * row.ci_low:+.1f} to {100 * row.ci_high:+.1f})"

@@ -53,7 +53,7 @@ def plot(table: pd.DataFrame, note: str) -> Figure:
             panels[-1].collections[0], ax=list(panels), pad=0.01, aspect=40, extend="both"
         )
         ends = np.arange(-FARTHEST, FARTHEST + 1)
-        bar.set_ticks(ends, labels=[f"{2**end:g}" for end in ends])
+        bar.set_ticks(ends.tolist(), labels=[f"{2**end:g}" for end in ends])
         bar.set_label("relative share", **SMALL)
         bar.ax.tick_params(labelsize=7)
         page.fit(figure, [panels[0]], ROW_HEIGHT * max(len(methods), 5))
@@ -110,7 +110,7 @@ def _draw(
     axes.tick_params(length=0, labelsize=7)
     step = 1 if len(kept.columns) <= 8 else 3
     places = np.arange(0, len(kept.columns), step)
-    axes.set_xticks(places + 0.5, [str(kept.columns[place]) for place in places], rotation=0)
+    axes.set_xticks(places + 0.5, [str(layer) for layer in kept.columns[::step]], rotation=0)
     axes.set_yticks(np.arange(len(methods)) + 0.5, methods, rotation=0)
     axes.grid(False)
 
