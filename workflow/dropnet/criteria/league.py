@@ -147,7 +147,7 @@ def _tally(name: str, counts: dict[str, pd.Series], networks: int) -> list[str]:
         for verdict, of_criterion in counts.items()
         if (count := int(of_criterion.get(name, 0)))
     ]
-    return said or [f"neither shown to be better nor worse on any of {networks}"]
+    return said or [f"not shown to differ{f' on any of {networks}' * (networks > 1)}"]
 
 
 def _listed(names: Sequence[str]) -> str:
