@@ -65,7 +65,7 @@ def test_pictures_and_report_are_there(compared):
     }
     html = (compared / "results/tiny/report.html").read_text()
     assert 'id="league"' in html
-    assert 'id="criteria_ranks_FC8-FC6-criteria"' in html
+    assert 'alt="criteria ranks FC8-FC6-criteria"' in html
 
 
 def test_a_scale_that_compares_nothing_says_so(compared):
