@@ -13,6 +13,7 @@ from dropnet.errors import UserError
 from dropnet.files.artifacts import write_json
 from dropnet.files.csv_tables import read_table, write_table
 from dropnet.publish.derived import check_derived, derive
+from dropnet.publish.facts import Facts
 from dropnet.publish.pages import BEGIN, END, update
 from dropnet.publish.record import RECORD, Record
 from dropnet.publish.snapshot import publish
@@ -86,6 +87,12 @@ def test_tables_pictures_and_pages_follow_from_the_runs(published):
     assert "With 50% to 20% remaining, `minimum` is better on 1 of 1" in readme
     assert "worse on it: `maximum`." in readme
     assert "(published/criteria/figures/criteria.png)" in readme
+
+    facts = Facts(FOLDER)
+    name = "FC40-FC40-criteria"
+    assert facts.contrast(name, "minimum", "random", 0.2) == "+5.7 (+5.5 to +5.9)"
+    with pytest.raises(UserError, match=r"criteria.csv down to 0.2 has no row of .*, apoz, random"):
+        facts.contrast(name, "apoz", "random", 0.2)
 
     table.loc[0, "effect"] = 0.5
     write_table(FOLDER / "criteria.csv", table)

@@ -96,6 +96,13 @@ class Facts:
         row = _rows(self.claims, "claims.csv", statement=statement).iloc[0]
         return in_points(row["paper_effect"], row["paper_low"], row["paper_high"])
 
+    def contrast(self, experiment: str, criterion: str, reference: str, low: float) -> str:
+        """Return a criterion's effect over the range that ends at `low`, in points."""
+        rows = self.criteria[self.criteria["low"] == low]
+        names = {"experiment": experiment, "criterion": criterion, "reference": reference}
+        row = _rows(rows, f"criteria.csv down to {low}", **names).iloc[0]
+        return in_points(row["effect"], row["ci_low"], row["ci_high"])
+
     def gap(self, figure: str, method: str, other: str, low: float, high: float) -> str:
         """Return how far a curve is from another over a range, in points: "-0.5".
 
