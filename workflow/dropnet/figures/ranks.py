@@ -71,7 +71,7 @@ def header(table: pd.DataFrame, unit: str, note: str) -> page.Header:
     says = f"Place among all {methods} methods by test accuracy, 1 for the highest, for each seed;"
     says += f" mean of {seeds} seed{'s' * (seeds > 1)}"
     if seeds > 1:
-        says += ", ± half the 95% interval (Student's t, cut at the first and last place)"
+        says += ", ± half the 95% interval (Student's t)"
     says += ". Between the networks that were trained, curves are read off. Nothing is tested here."
     at_chance = sorted(set(table["fraction_remaining"][table["at_chance"]]), reverse=True)
     if at_chance:
