@@ -19,7 +19,7 @@ from dropnet.files.csv_tables import read_table, write_table
 from dropnet.paper.claims import load
 from dropnet.paper.judging import READERS, judge
 from dropnet.report.html import Picture, embedded, render
-from dropnet.tables.columns import REMOVABLE, SPEED
+from dropnet.tables.columns import CRITERIA, REMOVABLE, SPEED
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 NO_RUNS = pd.DataFrame(
@@ -60,6 +60,12 @@ def report(tmp_path):
     slow = {"experiment": "<i>A</i>", "method": "minimum", "rounding": 1, "batch": 1, "cpu": "<b>"}
     slow |= {"multiply_adds": 9, "at_chance": False}
     speed = pd.DataFrame([dict.fromkeys(SPEED, 0.5) | slow])
+    row = {"scale": "preview", "reduced": "3 seeds", "experiment": "<i>A</i>", "seeds": 3}
+    row |= {"criterion": "minimum", "reference": "random", "low": 0.2, "high": 0.5, "ranks": ""}
+    row |= {"effect": 0.012, "ci_low": 0.01, "ci_high": 0.014, "p_holm": 0.004}
+    better = {**dict.fromkeys(CRITERIA, math.nan), **row, "verdict": "better", "reason": ""}
+    other = better | {"verdict": "undecided", "reason": "too few <b>seeds</b>", "p_holm": math.nan}
+    contrasts = pd.DataFrame([better, other | {"criterion": "maximum"}])
     of_paper = read_table(claims, READERS).assign(seeds=15, p_holds=0.01, verdict="holds")
     return render(
         "preview",
@@ -71,6 +77,7 @@ def report(tmp_path):
         provenance,
         [of_paper],
         (speed, picture),
+        (contrasts, [picture]),
     )
 
 
@@ -107,12 +114,20 @@ def test_every_statement_has_a_row_and_names_cannot_break_out(report):
     # the run itself decides nothing; what is published beside it does
     assert "<td>6 yes</td>" in report
     assert report.count('<span class="verdict not-run">not run</span>') > 100
-    assert report.count("data:image/png;base64,") == 4
+    assert report.count("data:image/png;base64,") == 5
     assert "<td>near chance</td>" in report
     assert Page(report).scripts == 1
     assert "<b>A processor</b>" not in report
     assert "make figures SCALE=preview TARGETS=figures/preview/fig03.png" in report
     assert "Not evidence: 1 of 1 figures do not follow the paper" in report
+
+
+def test_criteria_have_a_row_each_with_what_the_tests_say(report):
+    assert '<span class="verdict better">better</span>' in report
+    assert '<td class="number">+1.2 (+1.0 to +1.4)</td><td>50% to 20%</td>' in report
+    assert "too few &lt;b&gt;seeds&lt;/b&gt;" in report
+    assert "With 50% to 20% remaining, minimum is better on 1 of 1" in report
+    assert "Scale preview, Not evidence: what is found here is of reduced runs." in report
 
 
 PROBE = """

@@ -1,7 +1,7 @@
 # From tables and figures to the report.
 #   needs  results/{scale}/claims.csv (claims.smk), removable.csv (tables.smk), figures/{scale}
 #          (figures.smk), the provenance of the training jobs (train.smk), and what is published of
-#          other scales; how fast networks are (export.smk, figures.smk), if that has been measured
+#          other scales; how fast networks are (export.smk, figures.smk), if that has been measured; criteria.csv and its figures, if the scale compares criteria
 #   makes  results/{scale}/report.html: all of it in one file, to look at
 
 
@@ -25,6 +25,7 @@ rule make_report:
         provenance=lambda w: provenance_of_all(w.scale),
         published=lambda w: published_claims(w.scale),
         speed=lambda w: speed_of(w.scale),
+        criteria=lambda w: criteria_of(w.scale),
         beside=lambda w: [p["published"] for p in pictures(w.scale) if p["published"]],
     output:
         "results/{scale}/report.html",
@@ -40,6 +41,7 @@ rule make_report:
             *("--provenance", *input.provenance),
             *("--published", *input.published),
             *(["--speed", *input.speed] if input.speed else []),
+            *(["--criteria", *input.criteria] if input.criteria else []),
         ),
     message:
         "Write the report (scale {wildcards.scale})"

@@ -8,7 +8,7 @@ from dropnet.files.artifacts import write_text
 from dropnet.files.csv_tables import read_table
 from dropnet.paper import judging
 from dropnet.report.html import Picture, render
-from dropnet.tables.columns import REMOVABLE, SPEED
+from dropnet.tables.columns import CRITERIA, REMOVABLE, SPEED
 
 
 def main() -> None:
@@ -27,6 +27,9 @@ def main() -> None:
     parser.add_argument(
         "--speed", nargs=2, help="how fast networks are, a CSV file, and its figure, a PNG file"
     )
+    parser.add_argument(
+        "--criteria", nargs="+", help="how criteria compare, a CSV file, and its figures, PNG files"
+    )
     parser.add_argument("--output", required=True)
     args = parser.parse_args()
     html = render(
@@ -39,6 +42,7 @@ def main() -> None:
         args.provenance,
         [read_table(path, judging.READERS) for path in args.published],
         (read_table(args.speed[0], SPEED), args.speed[1]) if args.speed else None,
+        (read_table(args.criteria[0], CRITERIA), args.criteria[1:]) if args.criteria else None,
     )
     write_text(args.output, html)
 

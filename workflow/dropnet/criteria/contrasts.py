@@ -78,7 +78,7 @@ class Contrast:
         if not seeds or reached >= high:
             why = "too few seeds" if not seeds else "a curve ends above this range"
             return cls(experiment, *pair, over, math.nan, [], [], why)
-        means = [[curve.average(reached, high) for curve in of_method] for of_method in both]
+        ours, theirs = ([curve.average(reached, high) for curve in of_method] for of_method in both)
         unpruned = min(np.mean([c.average(1, 1) for c in of_method]) for of_method in both)
         gone = sum(curve.has_diverged(reached, high) for curve in every)
         if len(seeds) < FEWEST_SEEDS:
@@ -87,11 +87,11 @@ class Contrast:
             why = f"networks of {gone} of {len(every)} curves diverged"
         elif near_chance(float(unpruned), classes):
             why = "the unpruned networks are near chance"
-        elif near_chance(float(np.mean(means, axis=1).max()), classes):
+        elif near_chance(float(max(np.mean(ours), np.mean(theirs))), classes):
             why = "both are near chance"
         else:
-            why = "" if _spread(*means) else "no spread between the seeds"
-        return cls(experiment, *pair, over, reached, *means, why)
+            why = "" if _spread(ours, theirs) else "no spread between the seeds"
+        return cls(experiment, *pair, over, reached, ours, theirs, why)
 
     @property
     def differences(self) -> np.ndarray:

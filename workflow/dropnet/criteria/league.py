@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -57,12 +58,17 @@ class League:
 
 def against_random(table: pd.DataFrame) -> pd.DataFrame:
     """Return the contrasts with a random choice; the others are with a shuffled form."""
-    return table[[Criterion.of(name).metric == RANDOM for name in table["reference"]]]
+    return table[_metrics(table) == RANDOM]
 
 
 def against_shuffled(table: pd.DataFrame) -> pd.DataFrame:
     """Return the contrasts with the criterion's own shuffled form."""
-    return table[[Criterion.of(name).metric != RANDOM for name in table["reference"]]]
+    return table[_metrics(table) != RANDOM]
+
+
+def _metrics(table: pd.DataFrame) -> pd.Series:
+    """That of each reference."""
+    return table["reference"].map(lambda name: Criterion.of(name).metric)
 
 
 def league(table: pd.DataFrame) -> League:
@@ -92,7 +98,7 @@ def in_percent(over: tuple[float, float]) -> str:
     return f"{100 * over[1]:g}% to {100 * over[0]:g}%"
 
 
-def _cell(row: tuple) -> Cell:  # type: ignore[type-arg]
+def _cell(row: Any) -> Cell:
     if row.verdict == UNDECIDED:
         return Cell(row.reason, row.verdict, row.ranks)
     words = f"{100 * row.effect:+.1f} ({100 * row.ci_low:+.1f} to {100 * row.ci_high:+.1f})"
@@ -141,7 +147,7 @@ def _tally(name: str, counts: dict[str, pd.Series], networks: int) -> list[str]:
         for verdict, of_criterion in counts.items()
         if (count := int(of_criterion.get(name, 0)))
     ]
-    return said or [f"neither shown to be better nor worse on any of {networks}"]
+    return said or [f"not shown to differ{f' on any of {networks}' * (networks > 1)}"]
 
 
 def _listed(names: Sequence[str]) -> str:

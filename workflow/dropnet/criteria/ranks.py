@@ -19,7 +19,7 @@ def rank(runs: pd.DataFrame, classes: int) -> pd.DataFrame:
 
     Methods are ranked by test accuracy for each seed that all of them have, 1 for the highest, tied
     ones at the mean of their places; the ranks are averaged over the seeds, with Student's 95%
-    interval, cut at the first and last place (nan of a single seed). A curve is linear between its
+    interval (nan of a single seed). A curve is linear between its
     points on the logarithmic axis. A fraction that a curve does not reach is left out.
 
     Args:
@@ -49,8 +49,8 @@ def rank(runs: pd.DataFrame, classes: int) -> pd.DataFrame:
                     "method": method,
                     "fraction_remaining": fraction,
                     "rank": of_method.mean(),
-                    "ci_low": max(low, 1),
-                    "ci_high": min(high, len(methods)),
+                    "ci_low": low,
+                    "ci_high": high,
                     "accuracy": accuracies[:, place].mean(),
                     "seeds": len(seeds),
                     "methods": len(methods),

@@ -4,5 +4,5 @@
 legend and its files. Each other module draws one kind of picture from one table: a function `plot`
 that returns a figure for `page.save`. Another kind is one more module, with a script and a rule.
 
-May import `tables`, `paper` and what is below them.
+May import `criteria`, `tables`, `paper` and what is below them.
 """

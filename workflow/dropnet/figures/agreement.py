@@ -9,7 +9,7 @@ from dropnet.figures.families import Quantity
 from dropnet.figures.families import plot as plot_families
 from dropnet.tables.aggregate import mean_and_ci95
 
-SHOWN = Quantity("Agreement beyond chance (1: the oracle's masks)", of_errors=False)
+SHOWN = Quantity("Agreement beyond chance", of_errors=False)
 
 
 def plot(table: pd.DataFrame, unit: str, note: str) -> Figure:

@@ -1,9 +1,9 @@
 """The league table of criteria as a picture: each beside a random choice, with intervals."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -113,7 +113,9 @@ def _draw_band(
         axes.tick_params(axis="y", length=0)
         axes.set_ylim(len(order) - 0.4, -0.6)
         axes.set_title(f"{experiment}\n{in_percent(over)} remaining", fontsize=7.5)
-        axes.set_xlabel("Points of accuracy" + ", logarithmic beyond 1" * logarithmic, **SMALL)
+        axes.set_xlabel(
+            "Points, logarithmic beyond 1" if logarithmic else "Points of accuracy", **SMALL
+        )
         for label in axes.get_yticklabels():
             label.set_fontweight("bold" if label.get_text() == DROPNET else "normal")
     for axes in panels[len(group) :]:
@@ -122,7 +124,7 @@ def _draw_band(
 
 def _draw(axes: Axes, rows: pd.DataFrame, order: dict[str, int]) -> None:
     axes.axvline(0, color=QUIET, linewidth=0.8, zorder=1)
-    for row in rows.itertuples():
+    for row in cast(Iterable[Any], rows.itertuples()):
         place = order[row.row] + (ASIDE if row.per_layer else -ASIDE)
         colour = CHOSEN.get(row.verdict, UNSHOWN)
         axes.hlines(
@@ -186,7 +188,7 @@ def _set_x(axes: Axes, limits: tuple[float, float], logarithmic: bool) -> None:
 
 
 def _handles() -> dict[str, Artist]:
-    plain = {"linewidth": EDGE_WIDTH, "markersize": 3.6}
+    plain: dict[str, Any] = {"linewidth": EDGE_WIDTH, "markersize": 3.6}
     return {
         "global": Line2D([], [], color=UNSHOWN, marker="o", **plain),
         "per-layer form": Line2D(

@@ -39,7 +39,7 @@ MARKER_SIZE = 3.2  # points
 BELOW = (-0.15, -0.24)  # inches from the corner of a panel: its legend, under the ticks
 SMALL: dict[str, Any] = {"fontsize": 7}
 X_TICKS = (1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
-ACCURACIES = (0.99, 0.98, 0.95, 0.9, 0.8, 0.5, 0.1)  # ticks
+ACCURACIES = (0.99, 0.98, 0.95, 0.9, 0.8, 0.5, 0.3, 0.1)  # ticks
 LEAST_ERROR = 1e-4  # what an accuracy of 1 is drawn as
 REFERENCE_WIDTH = 1.5  # points
 
@@ -159,6 +159,8 @@ def _draw_references(
             continue  # it has a colour here
         for criterion in (Criterion(metric), Criterion(metric, per_layer=True)):
             rows = averages[averages["method"] == criterion.name]
+            if rows.empty:
+                continue
             (line,) = axes.plot(
                 rows["fraction_remaining"],
                 _value(rows, quantity),

@@ -53,8 +53,8 @@ def plot(table: pd.DataFrame, note: str) -> Figure:
             panels[-1].collections[0], ax=list(panels), pad=0.01, aspect=40, extend="both"
         )
         ends = np.arange(-FARTHEST, FARTHEST + 1)
-        bar.set_ticks(ends, labels=[f"{2**end:g}" for end in ends])
-        bar.set_label("Times the share of the whole network", **SMALL)
+        bar.set_ticks(ends.tolist(), labels=[f"{2**end:g}" for end in ends])
+        bar.set_label("relative share", **SMALL)
         bar.ax.tick_params(labelsize=7)
         page.fit(figure, [panels[0]], ROW_HEIGHT * max(len(methods), 5))
     return figure
@@ -62,11 +62,13 @@ def plot(table: pd.DataFrame, note: str) -> Figure:
 
 def header(table: pd.DataFrame, note: str) -> page.Header:
     """Say what a cell is, and which methods are left out."""
-    says = f"Percent of a layer's nodes or filters that remain, mean of {int(table['seeds'].max())}"
+    seeds = int(table["seeds"].max())
+    says = f"Percent of a layer's nodes or filters that remain, mean of {seeds} runs, where the"
+    says += " whole network has the share above the panel (or the nearest one at which it was"
     says += (
-        " runs, where the whole network has the share above the panel (or the nearest one at which"
+        " trained). Colour: that divided by the share of the whole network. Per-layer forms keep"
     )
-    says += " it was trained). Per-layer forms keep the same share of each layer and are left out."
+    says += " the same share of each layer and are left out."
     title = f"What is kept of each layer: {table['experiment'].iloc[0]}"
     return page.Header(title, says, note, warns=True)
 
@@ -108,7 +110,7 @@ def _draw(
     axes.tick_params(length=0, labelsize=7)
     step = 1 if len(kept.columns) <= 8 else 3
     places = np.arange(0, len(kept.columns), step)
-    axes.set_xticks(places + 0.5, [str(kept.columns[place]) for place in places], rotation=0)
+    axes.set_xticks(places + 0.5, [str(layer) for layer in kept.columns[::step]], rotation=0)
     axes.set_yticks(np.arange(len(methods)) + 0.5, methods, rotation=0)
     axes.grid(False)
 

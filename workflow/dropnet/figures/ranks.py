@@ -51,7 +51,7 @@ def plot(table: pd.DataFrame, unit: str, note: str) -> Figure:
             vmin=1,
             vmax=int(table["methods"].max()),
             linewidths=0.4,
-            cbar_kws={"label": "Mean rank (1: the most accurate)", "pad": 0.01, "aspect": 40},
+            cbar_kws={"label": "Mean rank", "pad": 0.01, "aspect": 25},
             ax=axes,
         )
         axes.set(xlabel=f"Fraction of {unit} remaining", ylabel="")
@@ -61,24 +61,18 @@ def plot(table: pd.DataFrame, unit: str, note: str) -> Figure:
         axes.grid(False)
         for spine in axes.spines.values():
             spine.set_color(QUIET)
-        page.fit(figure, [axes], ROW_HEIGHT * max(len(order), 4))
+        page.fit(figure, [axes], ROW_HEIGHT * max(len(order), 5))
     return figure
 
 
 def header(table: pd.DataFrame, unit: str, note: str) -> page.Header:
     """Say what a cell is, and where there is none."""
     seeds, methods = int(table["seeds"].max()), int(table["methods"].max())
-    says = (
-        f"Place among all {methods} methods by test accuracy, for each seed, averaged over {seeds}"
-    )
-    says += " seeds"
-    says += "; ± half the 95% interval (Student's t, cut at the first and last place)." * (
-        seeds > 1
-    )
-    says += "." * (seeds == 1)
-    says += (
-        " Between the networks that were trained, curves are read off. No test follows from this."
-    )
+    says = f"Place among all {methods} methods by test accuracy, 1 for the highest, for each seed;"
+    says += f" mean of {seeds} seed{'s' * (seeds > 1)}"
+    if seeds > 1:
+        says += ", ± half the 95% interval (Student's t)"
+    says += ". Between the networks that were trained, curves are read off. Nothing is tested here."
     at_chance = sorted(set(table["fraction_remaining"][table["at_chance"]]), reverse=True)
     if at_chance:
         shown = ", ".join(f"{fraction:g}" for fraction in at_chance)

@@ -14,7 +14,7 @@ from dropnet.paper.curves import paper_curves
 from dropnet.paper.judging import in_points
 from dropnet.publish.record import RECORD, Record
 from dropnet.tables.aggregate import read_runs
-from dropnet.tables.columns import REMOVABLE
+from dropnet.tables.columns import CRITERIA, REMOVABLE
 from dropnet.tables.margins import SHOWN
 
 
@@ -58,6 +58,12 @@ class Facts:
         return table[table["margin"] == SHOWN]
 
     @cached_property
+    def criteria(self) -> pd.DataFrame:
+        """criteria.csv; without rows where no criteria are compared."""
+        path = self.folder / "criteria.csv"
+        return read_table(path, CRITERIA) if path.exists() else pd.DataFrame(columns=list(CRITERIA))
+
+    @cached_property
     def beside_paper(self) -> pd.DataFrame:
         """Each curve of test accuracy beside the paper's, see `comparison.beside_paper`."""
         table = beside_paper(self.curves, paper_curves(), self.record.settings)
@@ -89,6 +95,13 @@ class Facts:
         """Return the same of the paper's own figure."""
         row = _rows(self.claims, "claims.csv", statement=statement).iloc[0]
         return in_points(row["paper_effect"], row["paper_low"], row["paper_high"])
+
+    def contrast(self, experiment: str, criterion: str, reference: str, low: float) -> str:
+        """Return a criterion's effect over the range that ends at `low`, in points."""
+        rows = self.criteria[self.criteria["low"] == low]
+        names = {"experiment": experiment, "criterion": criterion, "reference": reference}
+        row = _rows(rows, f"criteria.csv down to {low}", **names).iloc[0]
+        return in_points(row["effect"], row["ci_low"], row["ci_high"])
 
     def gap(self, figure: str, method: str, other: str, low: float, high: float) -> str:
         """Return how far a curve is from another over a range, in points: "-0.5".

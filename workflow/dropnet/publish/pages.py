@@ -12,6 +12,7 @@ from typing import Any
 import jinja2
 import pandas as pd
 
+from dropnet.criteria.league import League, against_random, against_shuffled, in_words, league
 from dropnet.errors import UserError
 from dropnet.files.artifacts import write_text
 from dropnet.files.code_files import WORKFLOW
@@ -34,6 +35,7 @@ FINDINGS = "findings.md.j2"
 METHODS = ("minimum", "minimum_layer")  # DropNet (Section 3.1 of the paper)
 TARGETS = (0.5, 0.2, 0.1)  # fractions remaining
 NONE = "-"
+CRITERIA = "criteria"  # the scale that README.md tells of
 
 
 def update(readme: str | Path, published: str | Path) -> None:
@@ -120,6 +122,7 @@ def overview(published: Path, scales: dict[str, Facts]) -> str:
             claims=by_claim(best_evidence(tables)) if tables else [],
             folder=published.name,
             scales=scales,
+            criteria=in_words(scales[CRITERIA].criteria) if CRITERIA in scales else [],
         )
     )
 
@@ -151,8 +154,27 @@ def scale_page(facts: Facts, scales: dict[str, Facts]) -> str:
             beside_paper=facts.beside_paper.to_dict("records"),
             shown=shown,
             folded=folded,
+            leagues=_leagues(facts),
+            pictures_of_criteria=sorted(
+                (path.name for path in (folder / "figures").glob("criteria*.png")), key=_first_whole
+            ),
         )
     )
+
+
+def _leagues(facts: Facts) -> dict[str, League]:
+    """The league tables of criteria, by what they are compared with; those that have any rows."""
+    kinds = {
+        "a random choice of the same scope": against_random(facts.criteria),
+        "their own shuffled form": against_shuffled(facts.criteria),
+    }
+    return {name: league(rows) for name, rows in kinds.items() if not rows.empty}
+
+
+def _first_whole(picture: str) -> tuple[bool, str, str]:
+    """The contrasts first, then experiment by experiment."""
+    _, _, experiment = picture.partition("_")[2].partition("_")
+    return picture != "criteria.png", experiment, picture
 
 
 def _shares(facts: Facts) -> tuple[list[str], dict[str, list[str]]]:
@@ -216,7 +238,7 @@ def figures(facts: Facts) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
     shown: list[dict[str, str]] = []
     folded: list[dict[str, str]] = []
     for path in sorted((facts.folder / "figures").glob("*.png")):
-        if path.stem not in {"removable", *alike}:
+        if path.stem not in {"removable", *alike} and not path.stem.startswith("criteria"):
             split, title = titles.get(path.stem, ("", path.stem))
             (shown if split == "test" else folded).append({"file": path.name, "title": title})
     return shown, folded

@@ -161,7 +161,8 @@ class Snapshot:
         """Make the folder hold this and no other figures, and return the files it wrote or kept."""
         files = []
         for name, table in self.tables.items():
-            if table.rows or (self.folder / name).exists():
+            # a scale without figures has no curves, and says so
+            if table.rows or name == "curves.csv" or (self.folder / name).exists():
                 write_text(self.folder / name, table.text)
                 files.append(self.folder / name)
         copies = {path: self.folder / "figures" / path.name for path in self.pictures}

@@ -1,4 +1,4 @@
 """The report: verdicts, figures and where they come from, on one page.
 
-May import `tables`, `paper` and what is below them.
+May import `criteria`, `tables`, `paper` and what is below them.
 """

@@ -12,6 +12,8 @@ import jinja2
 import pandas as pd
 from PIL import Image
 
+from dropnet.criteria.league import in_percent
+from dropnet.criteria.league import in_words as in_sentences
 from dropnet.files.artifacts import artifact, read_json
 from dropnet.files.code_files import WORKFLOW
 from dropnet.files.provenance import git_state
@@ -55,6 +57,7 @@ def render(
     provenance: Sequence[str | Path],
     published: Sequence[pd.DataFrame] = (),
     speed: tuple[pd.DataFrame, str | Path] | None = None,
+    criteria: tuple[pd.DataFrame, Sequence[str | Path]] | None = None,
 ) -> str:
     """Return the report as HTML.
 
@@ -68,6 +71,7 @@ def render(
         provenance: JSON files of the jobs that trained.
         published: claims.csv of each published scale.
         speed: as in speed.csv, and the PNG of its figure; None if nobody has measured it.
+        criteria: as in criteria.csv, and the PNGs of its figures; None if none are compared.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -89,6 +93,7 @@ def render(
         removable=removable.to_dict("records"),
         overview=embedded(overview),
         speed=_speed(*speed) if speed else None,
+        criteria=_criteria(*criteria) if criteria else None,
         names={picture.name for picture in pictures},
         pictures=[
             {
@@ -113,6 +118,22 @@ def _speed(table: pd.DataFrame, picture: str | Path) -> dict[str, Any]:
         "cpu": ", ".join(dict.fromkeys(table["cpu"])),
         "image": embedded(picture),
         "rows": rows.assign(verdict=judged(rows)).to_dict("records"),
+    }
+
+
+def _criteria(table: pd.DataFrame, pictures: Sequence[str | Path]) -> dict[str, Any]:
+    """What the page says of how criteria compare."""
+    return {
+        "words": in_sentences(table),
+        "images": [{"name": Path(path).stem, "image": embedded(path)} for path in pictures],
+        "rows": [
+            {
+                **row,
+                "over": in_percent((row["low"], row["high"])),
+                "ours": in_points(row["effect"], row["ci_low"], row["ci_high"]),
+            }
+            for row in table.to_dict("records")
+        ],
     }
 
 

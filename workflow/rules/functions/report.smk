@@ -40,3 +40,10 @@ def speed_of(scale):
     """How fast networks are, table and figure, if both are there: nobody waits for them."""
     files = [f"results/{scale}/speed.csv", f"figures/{scale}/speed.png"]
     return files if all(map(os.path.exists, files)) else []
+
+
+def criteria_of(scale):
+    """How criteria compare, table and figures, if the scale compares any."""
+    pictures = plan.at(scale).pictures_of_criteria
+    files = [f"figures/{scale}/{name}.png" for name in pictures]
+    return [f"results/{scale}/criteria.csv", *files] if files else []
