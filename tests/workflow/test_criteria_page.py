@@ -1,0 +1,78 @@
+"""docs/criteria.md, followed to the letter: a criterion of one's own is beside others soon."""
+
+import re
+
+import pandas as pd
+import pytest
+import yaml
+
+from dropnet.config.check import load
+from dropnet.metrics import METRICS
+from helpers.project import ROOT, copy_project, planned, snakemake
+
+PAGE = (ROOT / "docs" / "criteria.md").read_text()
+#: Metrics that Model A's experiments do not compare: they are dear, or a variant of another.
+ELSEWHERE = {"oracle", "apoz_notebook"}
+
+
+def files_of_the_page():
+    """The files that the page tells to write: each is named last before its code."""
+    section = PAGE[PAGE.index("## Add one") : PAGE.index("## What is known")]
+    code = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+    return {
+        re.findall(r"`(\w+\.py)`", section[: block.start()])[-1]: block[1]
+        for block in code.finditer(section)
+    }
+
+
+def compare(folder, *methods):
+    """Let the project compare these methods, and nothing else."""
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    config["figures"] = {}
+    config["experiments"] = {"Mine": experiment(*methods)}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+
+
+def experiment(*methods):
+    return {
+        "dataset": "digits",
+        "model": "FC",
+        "widths": [8, 6],
+        "prune_fraction": 0.4,
+        "stop_fraction": 0.1,
+        "criteria": True,
+        "methods": list(methods),
+    }
+
+
+def test_every_metric_is_described_and_compared():
+    names = {name.removesuffix("_layer") for name in METRICS} - ELSEWHERE
+    assert {name for name in names if f"`{name}`" not in PAGE} == set()
+    experiments = load(ROOT / "config.yaml")["experiments"]
+    methods = experiments["FC40-FC40-criteria"]["methods"]
+    assert {*names, *(f"{name}_layer" for name in names)} <= set(methods)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_criterion_of_ones_own_by_the_page(tmp_path):
+    folder = copy_project(tmp_path / "project")
+    files = files_of_the_page()
+    assert list(files) == ["strength.py", "moved.py"]
+    compare(folder, "minimum", "random")
+    done = snakemake(folder, "results/tiny/criteria.csv")
+    assert done.returncode == 0, done.stdout
+    for name, code in files.items():
+        (folder / "workflow" / "dropnet" / "metrics" / name).write_text(code)
+    mine = ("strength", "strength_layer", "strength (shuffled)", "moved")
+    compare(folder, "minimum", "random", "random_layer", *mine)
+    plan = planned(folder, "results/tiny/criteria.csv")
+    # three seeds, two in a job; what minimum and random have pruned is there
+    assert (plan["prune_network"], plan["prune_shuffled"]) == (2 * 4, 2)
+    assert "train_baseline" not in plan
+    done = snakemake(folder, "results/tiny/criteria.csv")
+    assert done.returncode == 0, done.stdout
+    table = pd.read_csv(folder / "results/tiny/criteria.csv")
+    assert {"strength", "strength_layer", "moved"} <= set(table["method"])
+    shuffled = table[(table["method"] == "strength") & table["against"].str.contains("shuffled")]
+    assert len(shuffled) == 2, "over both ranges"
