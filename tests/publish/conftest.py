@@ -28,6 +28,23 @@ def _published(_finished, tmp_path_factory):
     return folder
 
 
+@pytest.fixture
+def sketched(monkeypatch):
+    """Figures are written as what they would be drawn from, which takes no time."""
+
+    def write(drawn, *paths):
+        for path in paths:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(drawn)
+
+    def sketch(table, *words):
+        return f"{words[:1]}\n{table.to_csv(index=False)}"
+
+    monkeypatch.setattr("dropnet.publish.derived.curves.plot", sketch)
+    monkeypatch.setattr("dropnet.publish.derived.removable.plot", sketch)
+    monkeypatch.setattr("dropnet.publish.derived.page.save", write)
+
+
 def _in_a_copy(folder, copy, monkeypatch):
     shutil.copytree(folder, copy, dirs_exist_ok=True)
     monkeypatch.chdir(copy)

@@ -7,6 +7,9 @@
 #          results/{scale}/speed.csv (export.smk)
 
 
+from dropnet.publish import record
+
+
 include: "functions/figures.smk"
 
 
