@@ -31,7 +31,7 @@ in_venv := PATH="$(CURDIR)/.venv/bin:$$PATH" XDG_CACHE_HOME="$(CURDIR)/.snakemak
 quote = '$(subst ','\'',$(1))'
 scale_option = $(if $(SCALE),--scale $(call quote,$(SCALE)))
 # What of config.yaml a run overrides.
-configured = $(if $(SCALE)$(SEEDS),--config $(if $(SCALE),$(call quote,scale=$(SCALE))) $(if $(SEEDS),$(call quote,seeds=$(SEEDS))))
+configured = $(if $(SCALE)$(SEEDS),--config$(if $(SCALE), $(call quote,scale=$(SCALE)))$(if $(SEEDS), $(call quote,seeds=$(SEEDS))))
 # Tests that get in each other's way are of one group.
 side_by_side := --numprocesses 2 --dist loadgroup
 targets = $(foreach target,$(TARGETS),$(call quote,$(target)))
@@ -81,7 +81,7 @@ scaling: venv ## work out what scale paper costs on 2 to 1,000 cores: docs/scali
 	$(in_venv) .venv/bin/python -m benchmarks.scaling
 
 status: venv ## say how far the runs of a scale are
-	@$(in_venv) .venv/bin/python workflow/scripts/show_status.py $(scale_option) $(if $(SEEDS),--seeds $(call quote,$(SEEDS)))
+	@$(in_venv) .venv/bin/python workflow/scripts/show_status.py $(scale_option)$(if $(SEEDS), --seeds $(call quote,$(SEEDS)))
 
 lint: venv ## check style, format and types of the code, and style and format of the workflow
 	$(in_venv) .venv/bin/ruff check .

@@ -2,13 +2,18 @@
 
 import shutil
 from contextlib import chdir
+from functools import cache
 
 import pytest
 
 from dropnet.config.plan import Plan
+from dropnet.paper.claims import load
+from dropnet.paper.curves import paper_curves
 from dropnet.publish.derived import derive
 from dropnet.publish.snapshot import publish
 from helpers import finished_run
+
+KNOWN = {"claims": cache(load), "curves": cache(paper_curves)}
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +45,9 @@ def sketched(monkeypatch):
     def sketch(table, *words):
         return f"{words[:1]}\n{table.to_csv(index=False)}"
 
+    # what is known of the paper is read once
+    monkeypatch.setattr("dropnet.publish.derived.load", KNOWN["claims"])
+    monkeypatch.setattr("dropnet.publish.derived.paper_curves", KNOWN["curves"])
     monkeypatch.setattr("dropnet.publish.derived.curves.plot", sketch)
     monkeypatch.setattr("dropnet.publish.derived.removable.plot", sketch)
     monkeypatch.setattr("dropnet.publish.derived.page.save", write)

@@ -1,4 +1,4 @@
-"""Publishing merges finished jobs with what is published, and refuses what does not belong to it."""
+"""Publishing puts finished jobs beside what is published, and refuses what does not belong."""
 
 import itertools
 import json
