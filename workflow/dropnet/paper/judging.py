@@ -337,21 +337,20 @@ class Judged:
         p_values: that it holds, and that it does not, corrected.
         verdict: in the words of its protocol.
         reason: why it is open, or "".
-        detectable: see `_judged`.
+        level: that one more test of its family had to pass.
     """
 
     p_values: tuple[float, float]
     verdict: str
     reason: str
-    detectable: float
+    level: float
 
 
 def _judged(cases: Mapping[str, Case]) -> dict[str, Judged]:
     """Judge the cases that can be: those by the protocol, and by themselves the reduced ones.
 
-    How far beyond its bound an effect would have been shown with 80% power is that of one test at
-    the level that one more test had to pass, of those of its family: 5% times the number of those
-    that came out, and one, in their number (Benjamini & Hochberg).
+    The level that one more test had to pass to count among those of its family that came out is 5%
+    times their number, and one, in the number of all (Benjamini & Hochberg).
     """
     judged = {}
     for reduced, yes, no, neither in (
@@ -370,7 +369,7 @@ def _judged(cases: Mapping[str, Case]) -> dict[str, Judged]:
                 p_values,
                 verdict,
                 _why_open(question) if verdict == neither else "",
-                question.estimate.detectable(LEVEL * min(passed + 1, tests) / tests),
+                LEVEL * min(passed + 1, tests) / tests,
             )
     return judged
 
@@ -393,7 +392,7 @@ def _of_ours(case: Case, judged: Judged | None) -> dict[str, Any]:
     }
     if case.estimate is not None:
         row |= dict(zip(("ci_low", "ci_high"), case.estimate.interval, strict=True))
-    if judged is None:
+    if judged is None or case.estimate is None:
         verdict = OPEN_REDUCED if case.reduced else INCONCLUSIVE
         return {**row, "verdict": verdict, "reason": case.undecidable}
     return {
@@ -401,7 +400,7 @@ def _of_ours(case: Case, judged: Judged | None) -> dict[str, Any]:
         **dict(zip(("p_holds", "p_fails"), judged.p_values, strict=True)),
         "verdict": judged.verdict,
         "reason": judged.reason,
-        "detectable": judged.detectable,
+        "detectable": case.estimate.detectable(judged.level),
     }
 
 
