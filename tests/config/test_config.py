@@ -136,7 +136,7 @@ MISTAKES = [
     ),
     (
         (*EXPERIMENT, "scales"),
-        {"evidence": {"augmentation": "affine"}},
+        {"reduced": {"augmentation": "affine"}},
         ["augmentation: 'affine'", "no convolutions"],
     ),
     (("figures", "fig18", "stop_fraction"), 1, ["stop_fraction: 1", "less than 1"]),
