@@ -1,6 +1,7 @@
 # Every target works as the first command on a fresh machine: what it needs is set up on the way.
 #
 #   SCALE=paper     a scale of config.yaml, in place of its default
+#   SEEDS=3         how many seeds to train, in place of those of the scale
 #   CORES=8         cores to use at most, in place of all
 #   TARGETS=...     files or rules to make, in place of every figure
 #   PYTHON=...      the interpreter that .venv is set up with, in place of python3
@@ -10,6 +11,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 SCALE   ?=
+SEEDS   ?=
 CORES   ?= all
 TARGETS ?=
 DATASET ?=
@@ -28,6 +30,8 @@ in_venv := PATH="$(CURDIR)/.venv/bin:$$PATH" XDG_CACHE_HOME="$(CURDIR)/.snakemak
 # Values reach the shell as words and not as commands.
 quote = '$(subst ','\'',$(1))'
 scale_option = $(if $(SCALE),--scale $(call quote,$(SCALE)))
+# What of config.yaml a run overrides.
+configured = $(if $(SCALE)$(SEEDS),--config$(if $(SCALE), $(call quote,scale=$(SCALE)))$(if $(SEEDS), $(call quote,seeds=$(SEEDS))))
 # Tests that get in each other's way are of one group.
 side_by_side := --numprocesses 2 --dist loadgroup
 targets = $(foreach target,$(TARGETS),$(call quote,$(target)))
@@ -43,14 +47,14 @@ $(call need,publish,SCALE,paper)
 .PHONY: help figures report own-model example test quick bench bench-gpu scaling status lint checksum publish pages clean venv venv-keras
 
 help: ## list the targets
-	@echo "make TARGET [SCALE=paper] [CORES=8] [TARGETS=figures/paper/fig03.png] [PYTHON=python3.12]"
+	@echo "make TARGET [SCALE=paper] [SEEDS=3] [CORES=8] [TARGETS=figures/paper/fig03.png] [PYTHON=python3.12]"
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12 | sed 's/^/  /'
 
 figures: venv ## make every figure of the paper at the default scale, or SCALE, or only TARGETS
-	$(in_venv) .venv/bin/snakemake $(targets) --cores $(call quote,$(CORES)) $(if $(SCALE),--config $(call quote,scale=$(SCALE)))
+	$(in_venv) .venv/bin/snakemake $(targets) --cores $(call quote,$(CORES)) $(configured)
 
 report: venv ## every figure at SCALE, and the verdicts, in one page: results/<scale>/report.html
-	$(in_venv) .venv/bin/snakemake report --cores $(call quote,$(CORES)) $(if $(SCALE),--config $(call quote,scale=$(SCALE)))
+	$(in_venv) .venv/bin/snakemake report --cores $(call quote,$(CORES)) $(configured)
 
 # Into .venv, beside its own packages, whose versions it is content with.
 own-model: venv ## add Torch-Pruning to .venv, to prune a model of one's own: docs/own-model.md
@@ -77,7 +81,7 @@ scaling: venv ## work out what scale paper costs on 2 to 1,000 cores: docs/scali
 	$(in_venv) .venv/bin/python -m benchmarks.scaling
 
 status: venv ## say how far the runs of a scale are
-	@$(in_venv) .venv/bin/python workflow/scripts/show_status.py $(scale_option)
+	@$(in_venv) .venv/bin/python workflow/scripts/show_status.py $(scale_option)$(if $(SEEDS), --seeds $(call quote,$(SEEDS)))
 
 lint: venv ## check style, format and types of the code, and style and format of the workflow
 	$(in_venv) .venv/bin/ruff check .
@@ -89,7 +93,7 @@ lint: venv ## check style, format and types of the code, and style and format of
 checksum: venv ## print the sum of DATASET, to pin a data set of one's own in config.yaml
 	@$(in_venv) .venv/bin/python workflow/scripts/prepare_dataset.py --checksum $(call quote,$(DATASET))
 
-publish: venv ## copy tables, figures and provenance of SCALE to published/, and update the pages
+publish: venv ## put the finished jobs of SCALE into published/, and update figures and pages
 	$(in_venv) .venv/bin/python workflow/scripts/publish_results.py $(scale_option)
 	$(in_venv) .venv/bin/python workflow/scripts/update_pages.py
 

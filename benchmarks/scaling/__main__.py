@@ -13,9 +13,8 @@ from benchmarks.processes import REPOSITORY
 from benchmarks.scaling.findings import work_out
 from benchmarks.scaling.measure import measure
 from benchmarks.scaling.page import DOCUMENT, FIGURE, document, draw
-from benchmarks.scaling.published import RECORD
+from benchmarks.scaling.published import RECORD, with_published
 from dropnet.config.check import load
-from dropnet.config.plan import Plan
 from dropnet.errors import exit_on_user_error
 from dropnet.files.artifacts import write_json, write_text
 
@@ -26,7 +25,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DATA)
     options = parser.parse_args()
     with exit_on_user_error():
-        plan = Plan(load(REPOSITORY / "config.yaml"))
+        plan = with_published(load(REPOSITORY / "config.yaml"))
         if options.measure:
             measured = measure(plan, options.data)
         else:

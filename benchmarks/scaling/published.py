@@ -1,13 +1,15 @@
 """What published runs tell: how many epochs networks train, and how long jobs have taken."""
 
-import json
+import copy
 from collections.abc import Iterator, Sequence
 from functools import cache
 
 import pandas as pd
 
 from benchmarks.processes import REPOSITORY
-from dropnet.config.plan import Job, Plan, ScalePlan
+from dropnet.config.plan import Config, Job, Plan, ScalePlan
+from dropnet.publish.record import RECORD as RECORD_NAME
+from dropnet.publish.record import Record, folders
 from dropnet.tables.runs import BASELINE
 
 PUBLISHED = REPOSITORY / "published"
@@ -69,10 +71,22 @@ def band(fraction: float) -> float:
 
 def published_runs(plan: ScalePlan) -> pd.DataFrame:
     """All published runs of a scale, with the family of their model."""
-    folder = PUBLISHED / plan.scale
-    files = [*folder.glob("runs.csv"), *sorted(folder.glob("unfinished/*/*/runs_*.csv"))]
-    runs = pd.concat(map(pd.read_csv, files), ignore_index=True)
+    runs = pd.read_csv(PUBLISHED / plan.scale / "runs.csv")
     return runs.assign(family=runs.experiment.map(lambda name: plan.settings(name).model))
+
+
+def with_published(config: Config) -> Plan:
+    """The plan of a configuration, and of the published scales that it no longer has."""
+    config = copy.deepcopy(dict(config))
+    for folder in folders(PUBLISHED):
+        if folder.name in config["scales"]:
+            continue
+        settings = Record.read(folder / RECORD_NAME).settings
+        config["scales"][folder.name] = {"experiments": list(settings), "seeds_per_job": 1}
+        for name, made in settings.items():
+            own = {key: made[key] for key in (*config["protocol"], "widths") if key in made}
+            config["experiments"][name].setdefault("scales", {})[folder.name] = own
+    return Plan(config)
 
 
 def published_scales(plan: Plan) -> list[str]:
@@ -85,15 +99,12 @@ def epochs_by_family(runs: pd.DataFrame) -> dict[str, Epochs]:
 
 
 def recorded_jobs(plan: ScalePlan) -> Iterator[tuple[Job, float]]:
-    """The published training jobs of a scale, with the seconds that their cycles took."""
-    known = {(job.experiment, job.name, job.seeds): job for job in plan.jobs()}
-    folder = PUBLISHED / plan.scale
-    for file in folder.glob("provenance.json"):
-        for row in json.loads(file.read_text(encoding="utf-8"))["jobs"]:
-            job = known[row["experiment"], row["method"], row["seeds"]]
+    """The published training jobs of a scale, with the seconds that their cycles took.
+
+    Those on a GPU, and those of which only some seeds are published, are left out.
+    """
+    for row in Record.read(PUBLISHED / plan.scale / RECORD_NAME).jobs:
+        if row["environment"]["device"] == "cpu" and "trained" not in row:
+            methods = {method.name: method for method in plan.plan.experiments[row["experiment"]]}
+            job = Job(row["experiment"], methods.get(row["method"]), row["seeds"])
             yield job, row["wall_seconds"]
-    for file in sorted(folder.glob("unfinished/*/*/provenance_*.json")):
-        row = json.loads(file.read_text(encoding="utf-8"))
-        seeds = f"{row['seeds'][0]}-{row['seeds'][-1]}"
-        method = row.get("method", BASELINE)
-        yield known[row["settings"]["experiment"], method, seeds], row["wall_seconds"]

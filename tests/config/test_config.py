@@ -21,6 +21,7 @@ from dropnet.files import code_files
 from dropnet.metrics import METRICS
 from dropnet.networks.models import MODELS, layers_of, masked_widths
 from dropnet.paper import protocol
+from dropnet.paper.judging import REDUCED_SEEDS
 from dropnet.pruning.schedule import remaining_counts
 from dropnet.training.augmentation import AUGMENTATIONS
 
@@ -95,6 +96,8 @@ MISTAKES = [
     (("protocol", "learning_rate"), "0.1", ["--configfile"]),  # what --config makes of it
     (("protocol", "train_images"), "null", ["--configfile"]),
     (("overlay",), "false", ["overlay: 'false'", "allowed: boolean", "overlay=False)"]),
+    (("seeds",), 0, ["seeds: 0", "at least 1"]),
+    (("seeds",), "3", ["seeds: '3'", "seeds=3)"]),
     (("seeds_per_job",), "null", ["seeds_per_job: 'null'", "seeds_per_job=)"]),
     (("protocol", "learning_rate"), 0, ["learning_rate: 0", "more than 0"]),
     ((*EXPERIMENT, "prune_fraction"), -0.1, ["prune_fraction: -0.1", "at least 0"]),
@@ -133,7 +136,7 @@ MISTAKES = [
     ),
     (
         (*EXPERIMENT, "scales"),
-        {"evidence": {"augmentation": "affine"}},
+        {"reduced": {"augmentation": "affine"}},
         ["augmentation: 'affine'", "no convolutions"],
     ),
     (("figures", "fig18", "stop_fraction"), 1, ["stop_fraction: 1", "less than 1"]),
@@ -239,6 +242,30 @@ def test_seeds_are_cut_into_blocks_without_gaps():
     config = changed(("scales", "paper"), {"seeds": 7, "seeds_per_job": 3})
     assert Plan(config).at("paper").seed_blocks("FC40-FC40") == ["0-2", "3-5", "6-6"]
     assert Plan(SHIPPED).at("paper").seed_blocks("FC40-FC40") == ["0-14"]
+
+
+def test_seeds_of_a_whole_run_are_the_first_ones_of_every_experiment():
+    """What they train is trained for 15 seeds, too, where a job has one seed."""
+    few, every = (Plan(changed(("seeds",), seeds)) for seeds in (3, None))
+    for scale in ("paper", "preview"):
+        for name in SHIPPED["experiments"]:
+            assert sum(len(job.seed_numbers) for job in few.at(scale).jobs(name)) == 3 * (
+                1 + len(SHIPPED["experiments"][name]["methods"])
+            )
+            assert few.at(scale).settings(name) == every.at(scale).settings(name)
+    name = "Conv64-Conv64"
+    assert set(few.at("paper").jobs(name)) < set(every.at("paper").jobs(name))
+    assert few.at("paper").reductions(name) == "3 of 15 seeds"
+    assert few.at("paper").reductions(name, ignore=["seeds"]) == ""
+
+
+def test_what_scale_reduced_trains_can_be_judged():
+    plan = Plan(SHIPPED).at("reduced")
+    for name in plan.experiments:
+        assert plan.protocol(name)["seeds"] >= REDUCED_SEEDS
+        assert plan.reductions(name, ignore=["seeds"])
+        methods = {method.name for method in plan.plan.experiments[name]}
+        assert {"maximum", "minimum", "minimum_layer"} <= methods  # of the control
 
 
 def test_the_paper_scale_is_the_paper_and_any_other_says_what_it_reduces():

@@ -285,6 +285,26 @@ def test_face_says_title_data_set_runs_scale_and_reductions():
     assert scale == f"Scale preview: {REDUCED}. Not evidence."
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"reductions": "1 to 3 of 15 seeds"}, "the paper's protocol, 1 to 3 of 15 seeds."),
+        ({"missing": ["random"]}, "the paper's protocol. Not run: random."),
+        (
+            {"cut_off": "minimum, trained down to 0.08 of the nodes"},
+            "the paper's protocol. Cut off: minimum, trained down to 0.08 of the nodes.",
+        ),
+    ],
+)
+def test_what_runs_by_the_protocol_lack_is_said(changes, said):
+    face = make_face(**{"scale": "paper", "reductions": "", "missing": [], "cut_off": ""} | changes)
+    told = header(make_curve(), face)
+    assert told.scale == f"Scale paper: {said}"
+    assert told.warns
+    few = header(make_curve().assign(runs=2), face).scale
+    assert few.endswith("Too few for a verdict.") == ("reductions" in changes)
+
+
 def test_full_protocol_is_said_too():
     said = header(make_curve(), make_face(scale="paper", reductions=""))
     assert said.scale == "Scale paper: the paper's protocol."

@@ -3,21 +3,25 @@
 import json
 from pathlib import Path
 
+import torch
 import yaml
 
 from dropnet.config.check import check
 from dropnet.config.plan import Plan
-from dropnet.files.csv_tables import write_table
+from dropnet.networks.cycle import Cycle, Network, Results
+from dropnet.networks.cycle_files import save_cycles
+from dropnet.networks.masks import Masks
 from dropnet.publish.pages import BEGIN, END
-from dropnet.tables.aggregate import combine, curve, read_runs
 from dropnet.tables.runs import RUNS
 
 METHODS = ["minimum", "minimum_layer"]
+COMMIT = "c0ffee" * 6 + "c0ff"
 CONFIG = {
     "scale": "small",
     "data_dir": "data",
     "device": "auto",
     "seeds_per_job": None,
+    "seeds": None,
     "overlay": True,
     "datasets": {
         "MNIST": {
@@ -60,14 +64,63 @@ CONFIG = {
 ACCURACIES = {10: (0.96, 0.98), 6: (0.9, 0.94), 4: (0.8, 0.86), 2: (0.3, 0.5)}
 
 
-def write_runs(path, method, seed):
+def write_runs(path, method, seeds):
     rows = [
-        ["FC5-FC5", "MNIST", method, seed, cycle, left / 10, f"{left - left // 2}|{left // 2}"]
-        + [0.9, 0.3, 0.9, 0.3, accuracies[seed], 0.3, 7 + cycle]
-        for cycle, (left, accuracies) in enumerate(ACCURACIES.items())
+        ["FC5-FC5", "MNIST", method, seed, cycle, left / 10, "|".join(map(str, widths_of(left)))]
+        + [0.9, 0.3, 0.9, 0.3, ACCURACIES[left][seed % 2], 0.3, 7 + cycle]
+        for cycle, left in enumerate(ACCURACIES)
+        for seed in seeds
     ]
     lines = [",".join(map(str, row)) for row in [RUNS, *rows]]
     path.write_text("\n".join(lines) + "\n")
+
+
+def widths_of(left):
+    """How many of each layer's nodes remain, of so many in all."""
+    return left - left // 2, left // 2
+
+
+def write_networks(path, seeds):
+    """Networks of these runs, without their weights."""
+    results = Results(0.9, 0.3, 0.9, 0.3, 0.9, 0.3, 7)
+    cycles = [
+        Cycle(
+            number,
+            [
+                Network(
+                    seed=seed,
+                    masks=Masks(tuple(torch.arange(5) < width for width in widths_of(left))),
+                    weights={},
+                    statistics={},
+                    results=results,
+                )
+                for seed in seeds
+            ],
+        )
+        for number, left in enumerate(ACCURACIES)
+    ]
+    save_cycles(path, cycles)
+
+
+def write_job(method, seeds, commit=COMMIT, **changes):
+    """What a finished job of a method, or the baseline, leaves behind."""
+    folder, block = Path("results/small/FC5-FC5", method), f"{seeds[0]}-{seeds[-1]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    write_runs(folder / f"runs_seeds{block}.csv", method, seeds)
+    write_networks(folder / f"networks_seeds{block}.safetensors", seeds)
+    settings = json.loads(Plan(CONFIG).at("small").settings("FC5-FC5").to_json())
+    provenance = {
+        "settings": settings,
+        "inputs": {"results/data/MNIST.safetensors": "ab" * 32},
+        "git": {"commit": commit, "clean": True},
+        "versions": {"python": "3.11.7"},
+        "device": "cpu",
+        "cpu": "A processor",
+        "started": "2026-01-01T00:00:00+00:00",
+        "wall_seconds": 600.0,
+        "seeds": list(seeds),
+    }
+    (folder / f"provenance_seeds{block}.json").write_text(json.dumps(provenance | changes))
 
 
 def edit_json(path, **changes):
@@ -79,40 +132,9 @@ def make():
     check(CONFIG)
     Path("config.yaml").write_text(yaml.safe_dump(CONFIG))
     Path("README.md").write_text(f"# Title\n\n{BEGIN}\nold\n{END}\n\nThe end.\n")
-    results = Path("results", "small")
-    settings = json.loads(Plan(CONFIG).at("small").settings("FC5-FC5").to_json())
     for method in ("baseline", *METHODS):
-        folder = results / "FC5-FC5" / method
-        folder.mkdir(parents=True)
         for seed in (0, 1):
-            write_runs(folder / f"runs_seeds{seed}-{seed}.csv", method, seed)
-            provenance = {
-                "settings": settings,
-                "inputs": {"results/data/MNIST.safetensors": "ab" * 32},
-                "git": {"commit": "c0ffee" * 6 + "c0ff", "clean": True},
-                "versions": {"python": "3.11.7"},
-                "device": "cpu",
-                "cpu": "A processor",
-                "started": "2026-01-01T00:00:00+00:00",
-                "wall_seconds": 600.0,
-                "seeds": [seed],
-            }
-            (folder / f"provenance_seeds{seed}-{seed}.json").write_text(json.dumps(provenance))
-    methods = {"FC5-FC5": METHODS}
-    runs = read_runs(sorted(results.glob("*/minimum*/runs_*.csv")), methods)
-    write_table(results / "runs.csv", runs)
-    for name, figure in CONFIG["figures"].items():
-        path = results / "curves" / f"{name}.csv"
-        write_table(path, curve(runs, name, figure["shows"], METHODS))
-    write_table(results / "curves.csv", combine([curve(runs, "fig03", "test_accuracy", METHODS)]))
-    sizes = runs[["experiment", "method", "seed", "cycle"]]
-    sizes = sizes.assign(parameters=1000 - 100 * runs["cycle"], multiply_adds=500)
-    write_table(results / "FC5-FC5" / "sizes.csv", sizes)
-    figures = Path("figures", "small")
-    figures.mkdir(parents=True)
-    for name in CONFIG["figures"]:
-        (figures / f"{name}.png").write_bytes(b"a picture")
-        (figures / f"{name}.svg").write_bytes(b"a drawing")
+            write_job(method, [seed])
 
 
 def provenance_of(method, seed=0):
@@ -122,11 +144,9 @@ def provenance_of(method, seed=0):
 def made_elsewhere(commit):
     """The same results as if another experiment had been run, by another commit."""
     for path in [*Path("results").rglob("*.csv"), *Path("results").rglob("*.json")]:
-        text = path.read_text().replace("FC5-FC5", "FC7-FC7").replace("fig03", "fig04")
+        text = path.read_text().replace("FC5-FC5", "FC7-FC7")
         path.write_text(text.replace("c0ffee" * 6 + "c0ff", commit))
     Path("results/small/FC5-FC5").rename("results/small/FC7-FC7")
-    for path in [*Path("figures").rglob("fig03*"), *Path("results").rglob("fig03*")]:
-        path.rename(path.with_name(path.name.replace("fig03", "fig04")))
     other = json.loads(json.dumps(CONFIG))
     other["experiments"]["FC7-FC7"] = other["experiments"]["FC5-FC5"]
     for name, figure in CONFIG["figures"].items():

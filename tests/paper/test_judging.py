@@ -20,15 +20,19 @@ from dropnet.paper.judging import (
     AGREES,
     BORNE_OUT,
     COLUMNS,
+    CONTRADICTED,
     DIFFERS,
     FAILS,
     HOLDS,
     INCONCLUSIVE,
     NOT_BORNE_OUT,
     NOT_RUN,
+    OPEN_REDUCED,
+    SUPPORTED,
     UNDECIDED,
     Drawn,
     Question,
+    best_evidence,
     by_claim,
     in_answers,
     judge,
@@ -130,13 +134,193 @@ def test_a_test_that_misses_significance_proves_nothing():
     assert (row["verdict"], row["reason"]) == (INCONCLUSIVE, "the interval is too wide")
 
 
-def test_a_reduced_protocol_never_decides():
+COLLAPSED = [0.9, 0.9, 0.6, 0.3, 0.1, 0.1]
+
+
+def reduced(curves, *statements, papers=0.9, **options):
+    """Verdicts of a reduced protocol, whose unpruned networks are the paper's to a digit."""
+    curves = {"maximum": COLLAPSED} | curves
+    theirs = paper(**{name: ([papers] * 6, 0.001) for name in curves})
+    options = {"seeds": 8, "reductions": "at most 10 of 100 epochs", "of_paper": theirs} | options
+    return verdicts(curves, *statements, **options)
+
+
+@pytest.mark.parametrize(
+    ("by", "test", "verdict"),
+    [
+        (0.02, {"above": 0.0}, SUPPORTED),
+        (-0.02, {"above": 0.0}, CONTRADICTED),
+        (0.0, {"above": 0.0}, OPEN_REDUCED),
+        (0.0, {"above": -0.01, "below": 0.01}, SUPPORTED),
+        (0.02, {"above": -0.01, "below": 0.01}, CONTRADICTED),
+        (-0.004, {"other": None, "over": (0.4, 0.4), "above": -0.01}, SUPPORTED),
+        (-0.02, {"other": None, "over": (0.4, 0.4), "above": -0.01}, CONTRADICTED),
+    ],
+)
+def test_a_reduced_protocol_has_verdicts_of_its_own_that_are_true_of_the_curves(by, test, verdict):
+    curves = {"minimum": shifted(by), "random": FLAT}
+    row = reduced(curves, statement(**test)).loc["C1.1"]
+    assert row["verdict"] == verdict
+    assert row["agreement"] == INCONCLUSIVE
+    assert pd.isna(row["p_agrees"])
+    assert row["words"].endswith("of networks trained this way") == (test.get("other", 1) is None)
+    (counted,) = by_claim(row.to_frame().T.rename_axis("statement").reset_index())
+    assert counted["verdict"] == counted["agreement"] == (0, 0, 0)
+    assert sum(counted["reduced"]) == 1
+    assert counted["undecidable"] == counted["not_run"] == 0
+
+
+def test_a_reduced_protocol_never_decides_for_the_papers():
     for by in (0.5, -0.5):
         curves = {"minimum": shifted(by), "random": FLAT}
-        row = verdicts(curves, statement(), reductions="at most 10 of 100 epochs").loc["C1.1"]
-        assert row["verdict"] == INCONCLUSIVE
-        assert row["reason"] == "a reduced protocol: at most 10 of 100 epochs"
-        assert row["effect"] == pytest.approx(by, abs=0.01)
+        row = reduced(curves, statement()).loc["C1.1"]
+        assert row["verdict"] not in (HOLDS, FAILS)
+
+
+@pytest.mark.parametrize(
+    ("curves", "options", "reason"),
+    [
+        ({}, {"seeds": 7}, "too few seeds: a reduced protocol needs 8"),
+        ({}, {"papers": 0.7}, "the unpruned networks are"),
+        ({}, {"papers": 1.0}, ""),
+        ({"maximum": FLAT}, {}, "the collapse of maximum is not seen"),
+        # three points below the better one are no collapse
+        ({"maximum": shifted(0.02)}, {}, "the collapse of maximum is not seen"),
+        ({"maximum": None}, {}, "no control: maximum has not run"),
+        ({}, {"of_paper": None}, "no control: the paper's figure has no unpruned networks"),
+        (
+            {"minimum": [0.1] * 6, "random": [0.1] * 6},
+            {"papers": 0.1},
+            "the unpruned networks are near chance",
+        ),
+        (
+            {"minimum": [0.9] + [0.1] * 5, "random": [0.9] + [0.12] * 5},
+            {},
+            "what is compared is near chance",
+        ),
+    ],
+)
+def test_a_reduced_protocol_says_nothing_without_its_controls(curves, options, reason):
+    known = {"minimum": shifted(0.05), "random": FLAT} | curves
+    if known.get("maximum", COLLAPSED) is None:
+        del known["maximum"]
+        options = {"of_paper": paper(**dict.fromkeys(known, (FLAT, 0.001)))} | options
+        table = verdicts(known, statement(), seeds=8, reductions="3 epochs", **options)
+    else:
+        table = reduced(known, statement(), **options)
+    row = table.loc["C1.1"]
+    assert row["verdict"] == (OPEN_REDUCED if reason else SUPPORTED)
+    assert row["reason"].startswith(reason) if reason else row["reason"] == ""
+    assert pd.isna(row["p_holds"]) == bool(reason)
+
+
+def test_the_two_protocols_are_two_families_of_tests():
+    """What is judged at reduced scale changes no p-value of the protocol, and the other way."""
+    curves = {"minimum": shifted(0.001), "random": FLAT, "maximum": COLLAPSED}
+    runs = pd.concat([runs_of(curves), runs_of(curves, seeds=9).assign(experiment="Y")])
+    theirs = paper(**dict.fromkeys(curves, (FLAT, 0.001)))
+    theirs = pd.concat([theirs, theirs.assign(figure="fig04")])
+    drawn = {
+        "fig03": drawn_from(curves),
+        "fig04": drawn_from(curves, "3 epochs", experiment="Y"),
+    }
+    of_paper = [statement(), statement(id="C1.2", other="maximum")]
+    of_reduced = [
+        statement(id=f"C2.{n}", claim="C2", figure="fig04", above=0.001 * n) for n in range(6)
+    ]
+    columns = ["p_holds", "p_fails", "verdict", "detectable"]
+    together = judge([*of_paper, *of_reduced], runs, drawn, theirs)[columns]
+    alone = pd.concat([judge(s, runs, drawn, theirs)[columns] for s in (of_paper, of_reduced)])
+    pd.testing.assert_frame_equal(together, alone.reset_index(drop=True))
+    assert together["p_holds"].notna().all()
+
+
+def test_the_detectable_effect_is_seen_four_times_of_five():
+    """One test alone: simulated at that effect, it comes out in 80 of 100."""
+    random = np.random.default_rng(2)
+    found = 0
+    for _ in range(600):
+        samples = random.normal(0, 0.01, 8)
+        # the spread is known here, so that the effect is the same in each repetition
+        known = Estimate(0.0, 0.01 / math.sqrt(8), 7).detectable(0.05)
+        found += stats.ttest_1samp(samples + known, 0, alternative="greater").pvalue <= 0.05
+    assert 0.75 < found / 600 < 0.85
+    curves = {"minimum": shifted(0.001), "random": FLAT}
+    row = reduced(curves, statement()).loc["C1.1"]
+    # of the two tests of one statement none has come out, or one: 5% of one of two, or of two
+    half = (row["ci_high"] - row["ci_low"]) / 2 / stats.t.ppf(0.975, 7)
+    level = 0.025 if row["verdict"] == OPEN_REDUCED else 0.05
+    assert row["detectable"] == pytest.approx(Estimate(0, half, 7).detectable(level), abs=2e-6)
+
+
+def test_what_decides_by_the_protocol_counts_before_what_is_reduced():
+    curves = {"minimum": shifted(0.02), "random": FLAT}
+    by_protocol = verdicts(curves, statement(), seeds=3, noise=0.001).reset_index()
+    at_reduced = reduced({"minimum": shifted(-0.02), "random": FLAT}, statement()).reset_index()
+    too_few = verdicts(curves, statement(), seeds=1).reset_index()
+    nothing = verdicts({"random": FLAT}, statement()).reset_index()
+    open_reduced = reduced(curves, statement(), seeds=5).reset_index()
+    order = [by_protocol, at_reduced, too_few, open_reduced, nothing]
+    for better, worse in zip(order, order[1:], strict=False):
+        for tables in ([better, worse], [worse, better]):
+            best = best_evidence(tables)["verdict"].item()
+            assert best == better["verdict"].item()
+
+
+# --- runs that were cut off ---------------------------------------------------------------------
+
+
+def cut(runs, method, at, seeds=range(15)):
+    """Runs of which those of a method and these seeds were stopped at a fraction."""
+    gone = (runs["method"] == method) & runs["seed"].isin(seeds)
+    return runs[~(gone & (runs["fraction_remaining"] < at))]
+
+
+def judged(runs, *statements, stop_fraction=0.1):
+    drawn = {"fig03": Drawn("X", {n: n for n in set(runs["method"])}, "", 10, stop_fraction)}
+    return judge(statements, runs, drawn, NO_PAPER).set_index("statement")
+
+
+def test_what_lies_beyond_the_end_of_runs_that_were_cut_off_is_open():
+    """Minimum is ahead down to where it was stopped; what comes below nobody knows."""
+    runs = cut(runs_of({"minimum": shifted(0.05), "random": FLAT}), "minimum", 0.2)
+    table = judged(
+        runs,
+        statement(),
+        statement(id="C1.2", over=(0.2, 0.8)),
+        statement(id="C1.3", over=(0.4, 0.4), other=None, above=-0.01),
+        statement(id="C1.4", over=(0.1, 0.1), other=None, above=-0.01),
+        statement(id="C1.5", over=(0.1, 0.1), other=None, method="random", above=-0.01),
+    )
+    reasons = ["the runs end at 0.2 remaining", "", "", "the runs end at 0.2 remaining", ""]
+    assert table["reason"].tolist() == reasons
+    assert table["verdict"].tolist() == [INCONCLUSIVE, HOLDS, HOLDS, INCONCLUSIVE, HOLDS]
+    assert table["seeds"].tolist() == [15] * 5
+    assert table["effect"].isna().tolist() == [bool(reason) for reason in reasons]
+    # over the part that they reach, it is said beside, and nothing is counted twice
+    assert table.loc["C1.1", "verdict_fifth"] == HOLDS
+    assert table.loc["C1.1", "effect_fifth"] == table.loc["C1.2", "effect"]
+
+
+def test_a_run_that_ends_where_its_counts_want_it_is_whole():
+    """It ends with its first point at or below the stop fraction: the range is cut, as ever."""
+    runs = runs_of({"minimum": shifted(0.05), "random": FLAT})
+    table = judged(runs, statement(over=(0.05, 0.8)), stop_fraction=0.15)
+    assert table["verdict"].item() == HOLDS
+    short = runs[runs["fraction_remaining"] > 0.15]
+    assert judged(short, statement(), stop_fraction=0.2)["verdict"].item() == HOLDS
+    assert judged(short, statement(), stop_fraction=0.19)["verdict"].item() == INCONCLUSIVE
+
+
+def test_seeds_that_are_whole_are_judged_beside_those_that_are_not():
+    whole = runs_of({"minimum": shifted(0.05), "random": FLAT})
+    runs = cut(whole, "minimum", 0.2, seeds=range(11))
+    table = judged(runs, statement())
+    assert (table["verdict"].item(), table["seeds"].item()) == (HOLDS, 4)
+    alone = judged(whole[whole["seed"] > 10], statement())
+    assert table["effect"].item() == alone["effect"].item()
+    few = judged(cut(whole, "minimum", 0.2, seeds=range(13)), statement())
+    assert (few["verdict"].item(), few["reason"].item()) == (INCONCLUSIVE, "too few seeds")
 
 
 @pytest.mark.parametrize("seeds", [1, 2])
@@ -363,9 +547,10 @@ def test_that_the_sentence_holds_and_that_the_figure_agrees_are_two_questions():
 
 
 def test_reduced_runs_agree_with_nothing():
-    curves = {"minimum": shifted(0.02), "random": FLAT}
+    curves = {"minimum": shifted(0.02), "random": FLAT, "maximum": COLLAPSED}
     theirs = paper(minimum=(shifted(0.02), 0.001), random=(FLAT, 0.001))
     row = verdicts(curves, statement(), of_paper=theirs, reductions="3 epochs").loc["C1.1"]
+    assert row["verdict"] == SUPPORTED
     assert row["agreement"] == INCONCLUSIVE
     assert pd.isna(row["p_agrees"])
 

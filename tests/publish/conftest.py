@@ -2,13 +2,18 @@
 
 import shutil
 from contextlib import chdir
+from functools import cache
 
 import pytest
 
 from dropnet.config.plan import Plan
+from dropnet.paper.claims import load
+from dropnet.paper.curves import paper_curves
 from dropnet.publish.derived import derive
 from dropnet.publish.snapshot import publish
 from helpers import finished_run
+
+KNOWN = {"claims": cache(lambda: load()[:8]), "curves": cache(paper_curves)}
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +31,26 @@ def _published(_finished, tmp_path_factory):
         publish(Plan(finished_run.CONFIG), "small")
         derive("published", Plan(finished_run.CONFIG))
     return folder
+
+
+@pytest.fixture
+def sketched(monkeypatch):
+    """Figures are written as what they would be drawn from, which takes no time."""
+
+    def write(drawn, *paths):
+        for path in paths:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(drawn)
+
+    def sketch(table, *words):
+        return f"{words[:1]}\n{table.to_csv(index=False)}"
+
+    # what is known of the paper is read once, and some of its statements are enough
+    monkeypatch.setattr("dropnet.publish.derived.load", KNOWN["claims"])
+    monkeypatch.setattr("dropnet.publish.derived.paper_curves", KNOWN["curves"])
+    monkeypatch.setattr("dropnet.publish.derived.curves.plot", sketch)
+    monkeypatch.setattr("dropnet.publish.derived.removable.plot", sketch)
+    monkeypatch.setattr("dropnet.publish.derived.page.save", write)
 
 
 def _in_a_copy(folder, copy, monkeypatch):

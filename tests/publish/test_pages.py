@@ -12,10 +12,20 @@ from dropnet.config.plan import Plan
 from dropnet.errors import UserError
 from dropnet.paper.judging import COLUMNS, best_evidence
 from dropnet.publish.derived import check_derived
-from dropnet.publish.pages import BEGIN, END, check, update
+from dropnet.publish.pages import BEGIN, END
+from dropnet.publish.pages import check as check_pages
+from dropnet.publish.pages import update as update_pages
 
 ROOT = Path(__file__).parents[2]
 PAGE = Path("published/small/README.md")
+
+
+def update(readme, published):
+    update_pages(readme, published, ["small"])
+
+
+def check(readme, published):
+    check_pages(readme, published, load(ROOT / "config.yaml")["scales"] | {"small": {}})
 
 
 def pages():
@@ -26,7 +36,8 @@ def pages():
 def test_the_page_has_the_numbers_worked_by_hand(published):
     _, text = pages()
     assert text.startswith("# Scale `small`\n")
-    assert "**Not evidence**:\n\n* FC5-FC5: 2 of 15 seeds\n" in text
+    assert "\nBy the paper's protocol, with fewer seeds: FC5-FC5 (2 of 15 seeds).\n" in text
+    assert "\n| FC5-FC5 | `minimum`: 2, `minimum_layer`: 2 |\n" in text
     assert "Made by `c0ffeec0ff` in 1.0 job hours on A processor." in text
     # two seeds that differ by d: half the interval is 1.96 * (d / 2) / sqrt(2)
     assert (

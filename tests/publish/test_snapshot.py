@@ -1,26 +1,78 @@
-"""Publishing refuses what is incomplete, stale or unclean, and keeps what was published before."""
+"""Publishing puts finished jobs beside what is published, and refuses what does not belong."""
 
+import itertools
 import json
+import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from dropnet.config.plan import Plan
 from dropnet.errors import UserError
 from dropnet.publish.snapshot import publish
-from helpers.finished_run import CONFIG, METHODS, edit_json, made_elsewhere, provenance_of
+from helpers.finished_run import (
+    COMMIT,
+    CONFIG,
+    METHODS,
+    edit_json,
+    made_elsewhere,
+    provenance_of,
+    write_job,
+)
+
+pytestmark = pytest.mark.usefixtures("sketched")
+
+PUBLISHED = Path("published/small")
+RECORD = PUBLISHED / "provenance.json"
 
 
-def test_everything_is_copied_and_its_origin_written(project):
+def contents():
+    """What is published, byte by byte."""
+    return {p: p.read_bytes() for p in Path("published").rglob("*") if p.is_file()}
+
+
+def record():
+    return json.loads(RECORD.read_text())
+
+
+def changed(**changes):
+    """CONFIG with other values of its scale."""
+    config = json.loads(json.dumps(CONFIG))
+    config["scales"]["small"] |= changes
+    return config
+
+
+def refused(message, config=CONFIG, **options):
+    """Publishing ends in one line, and changes nothing."""
+    before = contents()
+    with pytest.raises(UserError, match=message) as error:
+        publish(Plan(config), "small", **options)
+    assert "\n" not in str(error.value)
+    assert contents() == before
+    assert not [*Path("published").glob(".*")]
+
+
+# ------------------------------------------------------------------------------ what is published
+
+
+def test_tables_follow_from_the_jobs_and_their_origin_is_written(project):
     files = publish(Plan(CONFIG), "small").files
-    published = Path("published", "small")
-    assert sorted(files) == sorted(path for path in published.rglob("*") if path.is_file())
-    for name in ("runs.csv", "curves.csv"):
-        assert (published / name).read_bytes() == Path("results/small", name).read_bytes()
-    for figure in Path("figures/small").iterdir():
-        assert (published / "figures" / figure.name).read_bytes() == figure.read_bytes()
-    origin = json.loads((published / "provenance.json").read_text())
-    assert origin["commits"] == ["c0ffee" * 6 + "c0ff"]
+    assert files[0] == PUBLISHED / "runs.csv"
+    assert sorted(files) == sorted(path for path in PUBLISHED.rglob("*") if path.is_file())
+    runs = pd.read_csv(PUBLISHED / "runs.csv")
+    keys = runs[["method", "seed", "cycle"]].itertuples(index=False, name=None)
+    assert [*keys] == [*itertools.product(METHODS, (0, 1), range(4))]
+    sizes = pd.read_csv(PUBLISHED / "sizes.csv")
+    # 784 to 3, 3 to 3 and 3 to 10 nodes, and a bias each
+    assert sizes["parameters"][sizes["cycle"] == 1].tolist() == [785 * 3 + 4 * 3 + 4 * 10] * 4
+    assert {path.stem for path in (PUBLISHED / "figures").iterdir()} == {
+        "fig03",
+        "fig03_epochs",
+        "removable",
+    }
+    origin = record()
+    assert origin["commits"] == [COMMIT]
     assert origin["clean"] is True
     assert origin["wall_seconds"] == 3600
     assert origin["reductions"] == {"FC5-FC5": "2 of 15 seeds"}
@@ -33,95 +85,175 @@ def test_everything_is_copied_and_its_origin_written(project):
     assert jobs == [(m, s) for m in ("baseline", *METHODS) for s in ("0-0", "1-1")]
 
 
-def test_figures_that_are_no_longer_configured_are_removed(project):
+def test_the_oracle_is_what_masks_are_compared_with(project):
+    more = json.loads(json.dumps(CONFIG))
+    more["experiments"]["FC5-FC5"]["methods"] = [*METHODS, "oracle"]
+    write_job("oracle", [0])
+    publish(Plan(more), "small")
+    table = pd.read_csv(PUBLISHED / "agreement.csv")
+    # seed 1 has no oracle; masks are the same, and the whole networks are left out
+    assert set(table["seed"]) == {0}
+    assert table["method"].tolist() == [m for m in METHODS for _ in range(3)]
+    assert table["fraction_remaining"].tolist() == [0.6, 0.4, 0.2] * 2
+    assert set(table["agreement"]) == {1.0}
+    # another oracle: what was compared with the old one says nothing of it
+    shutil.rmtree("results/small/FC5-FC5/minimum")
+    shutil.rmtree("results/small/FC5-FC5/minimum_layer")
+    publish(Plan(more), "small")
+    assert not (PUBLISHED / "agreement.csv").exists()
+    assert set(pd.read_csv(PUBLISHED / "runs.csv")["method"]) == {*METHODS, "oracle"}
+
+
+@pytest.mark.parametrize("kind", ["runs", "networks", "provenance"])
+@pytest.mark.parametrize("method", ["minimum", "baseline"])
+def test_a_job_that_is_not_complete_is_left_out(project, kind, method):
+    (path,) = Path("results/small/FC5-FC5", method).glob(f"{kind}_seeds1-1.*")
+    path.unlink()
+    assert publish(Plan(CONFIG), "small").left_out == ["FC5-FC5"]
+    seeds = pd.read_csv(PUBLISHED / "runs.csv").groupby("method")["seed"].unique()
+    assert seeds["minimum"].tolist() == [0]
+    assert seeds.get("minimum_layer", [0]).tolist() == ([0, 1] if method == "minimum" else [0])
+    words = "1 to 2 of 15 seeds" if method == "minimum" else "1 of 15 seeds"
+    assert record()["reductions"] == {"FC5-FC5": words}
+
+
+def test_nothing_complete_is_refused(project):
+    shutil.rmtree("results/small/FC5-FC5/baseline")
+    refused("^results/small: no job is complete; make figures SCALE=small trains them")
+    with pytest.raises(UserError, match=r"'smal' is not configured \(did you mean 'small'\?\)"):
+        publish(Plan(CONFIG), "smal")
+
+
+def test_what_the_configuration_adds_is_not_complete_yet(project):
+    assert publish(Plan(CONFIG), "small").left_out == []
+    assert publish(Plan(changed(seeds=3)), "small").left_out == ["FC5-FC5"]
+    more = changed(experiments=["FC5-FC5"])
+    more["experiments"]["FC9-FC9"] = more["experiments"]["FC5-FC5"] | {"widths": [9, 9]}
+    assert publish(Plan(more), "small").left_out == []
+
+
+def test_seeds_that_are_in_two_blocks_are_those_of_the_larger_one(project):
+    for method in ("baseline", *METHODS):
+        write_job(method, [0, 1, 2], commit="beef" * 10)
     publish(Plan(CONFIG), "small")
-    old = Path("published/small/figures/fig99.png")
-    old.touch()
+    assert (
+        pd.read_csv(PUBLISHED / "runs.csv").groupby("method")["seed"].nunique().tolist() == [3] * 2
+    )
+    assert {job["seeds"] for job in record()["jobs"]} == {"0-2"}
+
+
+# ----------------------------------------------------------------------------------- merging
+
+TABLES = ("runs.csv", "sizes.csv", "curves.csv", "removable.csv", "claims.csv")
+
+
+def apart(folder, keep):
+    """Publish what `keep` wants of results/, as if nothing else had been trained by then."""
+    every = Path("all")
+    if not every.exists():
+        shutil.move("results", every)
+    shutil.rmtree("results", ignore_errors=True)
+    shutil.copytree(
+        every, "results", ignore=lambda where, names: [n for n in names if not keep(where, n)]
+    )
     publish(Plan(CONFIG), "small")
-    assert not old.exists()
+
+
+def by_seed(seed):
+    return lambda where, name: "_seeds" not in name or f"_seeds{seed}-" in name
+
+
+def by_method(method):
+    return lambda where, name: name not in METHODS or name == method
 
 
 @pytest.mark.parametrize(
-    "missing",
+    "steps",
     [
-        "results/small/curves/fig03.csv",
-        "results/small/FC5-FC5/minimum_layer/runs_seeds1-1.csv",
-        "results/small/FC5-FC5/baseline/provenance_seeds0-0.json",
-        "figures/small/fig03_epochs.svg",
+        [by_seed(0), by_seed(1)],
+        [by_seed(1), by_seed(0)],
+        [by_method("minimum_layer"), by_method("minimum")],
+        [by_seed(0), lambda where, name: True],
+        [lambda where, name: True, by_method("minimum")],
     ],
 )
-def test_incomplete_results_are_refused(project, missing):
-    Path(missing).unlink()
-    with pytest.raises(UserError, match=f"^{missing}: missing; make figures SCALE=small"):
-        publish(Plan(CONFIG), "small", allow_dirty=True)
-    assert not Path("published").exists()
+def test_published_in_steps_is_published_at_once(project, steps):
+    publish(Plan(CONFIG), "small")
+    at_once = contents()
+    shutil.rmtree("published")
+    for keep in steps:
+        apart(project, keep)
+    in_steps = contents()
+    assert at_once.keys() == in_steps.keys()
+    assert {p for p in at_once if at_once[p] != in_steps[p]} <= {RECORD}
+    assert {PUBLISHED / name for name in TABLES} <= at_once.keys()
+    origin = record()
+    assert origin["reductions"] == {"FC5-FC5": "2 of 15 seeds"}
+    methods = [
+        (job["method"], job["seeds"]) for job in origin["jobs"] if job["method"] != "baseline"
+    ]
+    assert methods == [(m, s) for m in METHODS for s in ("0-0", "1-1")]
 
 
-def test_an_experiment_that_is_not_complete_is_left_out_but_never_lost(project):
-    more = json.loads(json.dumps(CONFIG))
-    more["experiments"]["FC9-FC9"] = more["experiments"]["FC5-FC5"] | {"widths": [9, 9]}
-    more["figures"]["fig04"] = more["figures"]["fig03"] | {"experiment": "FC9-FC9"}
-    assert publish(Plan(more), "small").left_out == ["FC9-FC9"]
-    origin = Path("published/small/provenance.json")
-    assert list(json.loads(origin.read_text())["settings"]) == ["FC5-FC5"]
+def test_each_job_keeps_its_commit_and_its_baseline(project):
+    for method in ("baseline", "minimum_layer"):
+        edit_json(provenance_of(method, 1), git={"commit": "beef" * 10, "clean": True})
+    shutil.rmtree("results/small/FC5-FC5/minimum_layer")
+    publish(Plan(CONFIG), "small")
+    shutil.rmtree("results")
+    for method in ("baseline", "minimum_layer"):
+        write_job(method, [1], commit="dead" * 10)
+    publish(Plan(CONFIG), "small")
+    jobs = [(job["method"], job["seeds"], job["commit"][:4]) for job in record()["jobs"]]
+    assert jobs == [
+        ("baseline", "0-0", "c0ff"),
+        ("baseline", "1-1", "beef"),  # of minimum
+        ("baseline", "1-1", "dead"),  # of minimum_layer
+        ("minimum", "0-0", "c0ff"),
+        ("minimum", "1-1", "c0ff"),
+        ("minimum_layer", "1-1", "dead"),
+    ]
 
 
-def test_agreement_with_the_oracle_is_published_too(project):
-    more = json.loads(json.dumps(CONFIG))
-    more["experiments"]["FC5-FC5"]["methods"] = [*METHODS, "oracle"]
-    for figure in more["figures"].values():
-        figure["methods"] = METHODS
-    for path in Path("results/small/FC5-FC5/minimum").glob("*"):
-        target = Path("results/small/FC5-FC5/oracle", path.name)
-        target.parent.mkdir(exist_ok=True)
-        target.write_text(path.read_text().replace("minimum", "oracle"))
-    with pytest.raises(UserError, match=r"FC5-FC5/agreement.csv: missing"):
-        publish(Plan(more), "small")
-    table = (
-        "experiment,method,seed,fraction_remaining,agreement,chance\nFC5-FC5,minimum,0,1.0,1,1\n"
-    )
-    Path("results/small/FC5-FC5/agreement.csv").write_text(table)
-    publish(Plan(more), "small")
-    assert Path("published/small/agreement.csv").read_text() == table
+def test_runs_of_the_same_seed_and_method_are_replaced(project):
+    for method in ("baseline", "minimum"):
+        write_job(method, [0, 1, 2])
+    publish(Plan(CONFIG), "small")
+    shutil.rmtree("results")
+    for method in ("baseline", "minimum"):
+        write_job(method, [1], commit="beef" * 10)
+    path = Path("results/small/FC5-FC5/minimum/runs_seeds1-1.csv")
+    path.write_text(path.read_text().replace(",0.94,", ",0.95,"))
+    publish(Plan(CONFIG), "small")
+    runs = pd.read_csv(PUBLISHED / "runs.csv").query("method == 'minimum' and cycle == 1")
+    assert runs["test_accuracy"].tolist() == [0.9, 0.95, 0.9]
+    jobs = [job for job in record()["jobs"] if job["method"] == "minimum"]
+    told = [(job["seeds"], job.get("trained"), job["commit"][:4]) for job in jobs]
+    assert told == [("0-0,2-2", "0-2", "c0ff"), ("1-1", None, "beef")]
+    publish(Plan(CONFIG), "small")  # what was split can be read, and nothing is doubled
+    assert [job for job in record()["jobs"] if job["method"] == "minimum"] == jobs
 
 
 def test_what_is_published_of_other_experiments_stays_as_it_is(project):
     publish(Plan(CONFIG), "small")
-    tables = {
-        name: Path("published/small", name).read_text() for name in ("runs.csv", "curves.csv")
-    }
-    pictures = {path.name for path in Path("published/small/figures").iterdir()}
+    before = contents()
     other = made_elsewhere("beef" * 10)
     assert publish(Plan(other), "small").left_out == ["FC5-FC5"]
-    for name, text in tables.items():
-        merged = Path("published/small", name).read_text().splitlines()
-        old = text.splitlines()
+    for name in ("runs.csv", "sizes.csv", "curves.csv"):
+        old = before[PUBLISHED / name].decode().splitlines()
         new = [line.replace("FC5", "FC7").replace("fig03", "fig04") for line in old[1:]]
-        assert merged == [*old, *[line.replace("-FC5", "-FC7") for line in new]]
-    assert {path.name for path in Path("published/small/figures").iterdir()} == pictures | {
-        name.replace("fig03", "fig04") for name in pictures
-    }
-    origin = json.loads(Path("published/small/provenance.json").read_text())
+        assert (PUBLISHED / name).read_text().splitlines() == [*old, *new]
+    for name in ("fig03.png", "fig03_epochs.svg"):
+        assert (PUBLISHED / "figures" / name).read_bytes() == before[PUBLISHED / "figures" / name]
+        assert (PUBLISHED / "figures" / name.replace("fig03", "fig04")).exists()
+    origin = record()
     assert list(origin["settings"]) == list(origin["reductions"]) == ["FC5-FC5", "FC7-FC7"]
-    assert origin["commits"] == ["beef" * 10, "c0ffee" * 6 + "c0ff"]
+    assert origin["commits"] == ["beef" * 10, COMMIT]
     assert origin["wall_seconds"] == 12 * 600
     assert len(origin["jobs"]) == 12
     assert len(origin["environments"]) == 1
-    assert publish(Plan(other), "small").left_out == ["FC5-FC5"]  # again: nothing is doubled
-    assert len(json.loads(Path("published/small/provenance.json").read_text())["jobs"]) == 12
-
-
-def test_a_record_that_is_damaged_is_refused_in_one_line(project):
-    publish(Plan(CONFIG), "small")
-    path = Path("published/small/provenance.json")
-    path.write_text("{")
-    with pytest.raises(
-        UserError, match=r"published/small/provenance.json: not a readable .*; git checkout"
-    ):
-        publish(Plan(CONFIG), "small")
-    path.write_text('{"settings": {}}')
-    with pytest.raises(UserError, match="the key 'reductions' is missing"):
-        publish(Plan(CONFIG), "small")
+    publish(Plan(other), "small")  # again: nothing is doubled
+    assert len(record()["jobs"]) == 12
 
 
 def test_what_is_no_longer_configured_is_not_kept(project):
@@ -129,96 +261,163 @@ def test_what_is_no_longer_configured_is_not_kept(project):
     other = made_elsewhere("beef" * 10)
     del other["figures"]["fig03"]
     publish(Plan(other), "small")
-    assert "fig03," not in Path("published/small/curves.csv").read_text()
-    assert "FC5-FC5" in Path("published/small/runs.csv").read_text()
+    assert "fig03," not in (PUBLISHED / "curves.csv").read_text()
+    assert not (PUBLISHED / "figures/fig03.png").exists()
+    assert "FC5-FC5" in (PUBLISHED / "runs.csv").read_text()
     del other["experiments"]["FC5-FC5"], other["figures"]["fig03_epochs"]
     publish(Plan(other), "small")
-    assert "FC5-FC5" not in Path("published/small/runs.csv").read_text()
-    assert list(json.loads(Path("published/small/provenance.json").read_text())["settings"]) == [
-        "FC7-FC7"
-    ]
+    assert "FC5-FC5" not in (PUBLISHED / "runs.csv").read_text()
+    assert list(record()["settings"]) == ["FC7-FC7"]
 
 
-def test_results_of_other_data_are_not_published_beside_it(project):
+# ----------------------------------------------------------------------------------- refused
+
+
+def with_settings(config):
+    """The results of seed 1 as if they had been made with another configuration."""
+    settings = json.loads(Plan(config).at("small").settings("FC5-FC5").to_json())
+    for method in ("baseline", *METHODS):
+        edit_json(provenance_of(method, 1), settings=settings)
+        for path in Path("results/small/FC5-FC5", method).glob("*seeds0-0*"):
+            path.unlink()
+
+
+def test_other_settings_of_one_experiment_are_refused_or_replace_it(project):
     publish(Plan(CONFIG), "small")
-    other = made_elsewhere("beef" * 10)
-    for path in Path("results").rglob("provenance*.json"):
+    config = changed(max_epochs=3)
+    with_settings(config)
+    refused(
+        "^published/small: FC5-FC5 is published with max_epochs 100, and these have 3;"
+        " --replace FC5-FC5 puts these in its place$",
+        config,
+    )
+    refused(r"^--replace: 'FC5-FC6' is not configured \(did you", config, replacing=["FC5-FC6"])
+    publish(Plan(config), "small", replacing=["FC5-FC5"])
+    assert record()["reductions"]["FC5-FC5"] == "1 of 15 seeds, at most 3 of 100 epochs a cycle"
+    assert set(pd.read_csv(PUBLISHED / "runs.csv")["seed"]) == {1}
+
+
+def test_settings_that_lack_a_key_of_today_are_the_same_if_it_has_the_papers_value(project):
+    publish(Plan(CONFIG), "small")
+    origin = record()
+    for key in ("precision", "data", "test_images"):
+        del origin["settings"]["FC5-FC5"][key]
+    RECORD.write_text(json.dumps(origin))
+    publish(Plan(CONFIG), "small")
+    config = changed(test_images=1000)
+    with_settings(config)
+    refused("FC5-FC5 is published with test_images None, and these have 1000", config)
+
+
+def test_results_of_other_data_are_not_put_beside_it(project):
+    publish(Plan(CONFIG), "small")
+    for path in Path("results").rglob("provenance_seeds1*.json"):
         edit_json(path, inputs={"results/data/MNIST.safetensors": "cd" * 32})
-    before = {p: p.read_bytes() for p in Path("published").rglob("*") if p.is_file()}
-    with pytest.raises(UserError, match=r"published/small: made from another results/data/MNIST"):
-        publish(Plan(other), "small")
-    assert before == {p: p.read_bytes() for p in Path("published").rglob("*") if p.is_file()}
+    for path in Path("results").rglob("*seeds0*"):
+        path.unlink()
+    refused("published/small: made from another results/data/MNIST")
 
 
-def test_an_experiment_that_is_not_of_the_scale_is_not_missing(project):
-    more = json.loads(json.dumps(CONFIG))
-    more["experiments"]["FC9-FC9"] = more["experiments"]["FC5-FC5"] | {"widths": [9, 9]}
-    more["scales"]["small"]["experiments"] = ["FC5-FC5"]
-    assert publish(Plan(more), "small").left_out == []
+def cut_short(path):
+    path.write_text(path.read_text()[:-20])
 
 
-def test_what_the_configuration_adds_is_missing(project):
-    more = json.loads(json.dumps(CONFIG))
-    more["scales"]["small"]["seeds"] = 3
-    with pytest.raises(UserError, match=r"runs_seeds2-2.csv and 5 more: missing"):
-        publish(Plan(more), "small")
-    with pytest.raises(UserError, match=r"'smal' is not configured \(did you mean 'small'\?\)"):
-        publish(Plan(CONFIG), "smal")
+def without_a_row(path):
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-4]))
+
+
+def without_a_column(path):
+    path.write_text(path.read_text().replace("seed,", "sead,", 1))
+
+
+def one_row_twice(path):
+    path.write_text(path.read_text() + path.read_text().splitlines(keepends=True)[-1])
+
+
+@pytest.mark.parametrize(
+    ("damage", "name", "message"),
+    [
+        (cut_short, "runs.csv", r"runs.csv, line 17: .*; git checkout brings it back$"),
+        (cut_short, "sizes.csv", r"sizes.csv, line 17: .*; git checkout brings it back$"),
+        (Path.unlink, "runs.csv", "runs.csv: no such file; git checkout brings it back$"),
+        (without_a_column, "runs.csv", "column 'seed' is missing.*; git checkout"),
+        (without_a_column, "sizes.csv", "column 'seed' is missing.*; git checkout"),
+        (one_row_twice, "runs.csv", "seed 1, cycle 3: given twice.*; git checkout"),
+        (
+            without_a_row,
+            "runs.csv",
+            "^published/small: FC5-FC5, minimum_layer, seed 1 is in provenance.json alone; git",
+        ),
+    ],
+)
+def test_published_tables_that_are_damaged_are_refused(project, damage, name, message):
+    publish(Plan(CONFIG), "small")
+    damage(PUBLISHED / name)
+    refused(message)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", r"published/small/provenance.json: not a readable .*; git checkout"),
+        ('{"settings": {}}', "the key 'reductions' is missing"),
+    ],
+)
+def test_a_record_that_is_damaged_is_refused(project, text, message):
+    publish(Plan(CONFIG), "small")
+    RECORD.write_text(text)
+    refused(message)
+
+
+def test_a_record_whose_seeds_cannot_be_read_is_refused(project):
+    publish(Plan(CONFIG), "small")
+    RECORD.write_text(RECORD.read_text().replace('"0-0"', '"0 to 0"', 3))
+    refused(r"provenance.json: .*; git checkout")
 
 
 @pytest.mark.parametrize(
     ("method", "git", "message"),
     [
         (
-            "minimum",
-            {"commit": "beef" * 10, "clean": True},
-            "by 2 commits, beefbeefbe, c0ffeec0ff;",
+            "baseline",
+            {"commit": COMMIT, "clean": False},
+            "baseline, seeds 0-0, was made by uncommitted changes to commit c0ffeec0ff;",
         ),
         (
-            "baseline",
-            {"commit": "c0ffee" * 6 + "c0ff", "clean": False},
-            "by uncommitted changes to",
+            "minimum",
+            {"commit": None, "clean": None},
+            "minimum, seeds 0-0, was made by code of an unknown commit, as git did not tell it;",
         ),
-        ("minimum", {"commit": None, "clean": None}, "by 2 commits, c0ffeec0ff, unknown;"),
     ],
 )
 def test_unclean_results_are_refused_unless_allowed(project, method, git, message):
     edit_json(provenance_of(method), git=git)
-    with pytest.raises(UserError, match=message):
-        publish(Plan(CONFIG), "small")
-    assert not Path("published").exists()
+    refused(message)
     publish(Plan(CONFIG), "small", allow_dirty=True)
-    origin = json.loads(Path("published/small/provenance.json").read_text())
-    assert origin["clean"] is (git["clean"] is True)
-    assert git in [{key: job[key] for key in ("commit", "clean")} for job in origin["jobs"]]
+    assert record()["clean"] is False
+    assert git in [{key: job[key] for key in ("commit", "clean")} for job in record()["jobs"]]
 
 
-def test_code_that_was_never_committed_is_refused(project):
-    for method in ("baseline", *METHODS):
-        for seed in (0, 1):
-            edit_json(provenance_of(method, seed), git={"commit": None, "clean": None})
-    with pytest.raises(UserError, match="by code of an unknown commit, as git did not tell it;"):
-        publish(Plan(CONFIG), "small")
-
-
-def test_results_of_other_settings_are_refused(project):
+def test_results_of_other_settings_than_the_configured_ones_are_refused(project):
     path = provenance_of("minimum", 1)
     settings = json.loads(path.read_text())["settings"]
     edit_json(path, settings=settings | {"max_epochs": 3})
-    with pytest.raises(UserError, match=f"{path}: made with other settings"):
-        publish(Plan(CONFIG), "small", allow_dirty=True)
+    refused(f"{path}: made with other settings", allow_dirty=True)
 
 
 def test_results_of_different_data_are_refused(project):
     path = provenance_of("baseline", 1)
     edit_json(path, inputs={"results/data/MNIST.safetensors": "cd" * 32})
-    with pytest.raises(UserError, match=r"read another results/data/MNIST.safetensors"):
-        publish(Plan(CONFIG), "small", allow_dirty=True)
+    refused(r"read another results/data/MNIST.safetensors", allow_dirty=True)
 
 
-@pytest.mark.parametrize("figure", ["fig03", "fig03_epochs"])
-def test_figures_that_do_not_follow_from_the_runs_are_refused(project, figure):
-    path = Path("results/small/curves", f"{figure}.csv")
-    path.write_text(path.read_text().replace("minimum,1.0,", "minimum,1.0,1", 1))
-    with pytest.raises(UserError, match=f"{path}: does not follow from the present runs"):
-        publish(Plan(CONFIG), "small", allow_dirty=True)
+def test_an_error_while_figures_are_drawn_changes_nothing(project, monkeypatch):
+    publish(Plan(CONFIG), "small")
+    write_job("minimum", [2])
+    write_job("baseline", [2])
+
+    def fail(*words):
+        raise UserError("no space left")
+
+    monkeypatch.setattr("dropnet.publish.derived.page.save", fail)
+    refused("^no space left$")

@@ -49,6 +49,14 @@ SET_UP = "envs/create_venv.sh .venv requirements.lock 7 3"
             [".venv/bin/snakemake 'figures/paper/fig03.png' --cores '8' --config 'scale=paper'"],
         ),
         (
+            ["figures", "SCALE=paper", "SEEDS=3"],
+            [".venv/bin/snakemake  --cores 'all' --config 'scale=paper' 'seeds=3'"],
+        ),
+        (
+            ["report", "SEEDS=3"],
+            [".venv/bin/snakemake report --cores 'all' --config 'seeds=3'"],
+        ),
+        (
             ["example"],
             [
                 "env -u PIP_USER -u PIP_TARGET .venv/bin/python -m pip install -qq --no-input"
@@ -64,6 +72,10 @@ SET_UP = "envs/create_venv.sh .venv requirements.lock 7 3"
         (
             ["status", "SCALE=paper"],
             [".venv/bin/python workflow/scripts/show_status.py --scale 'paper'"],
+        ),
+        (
+            ["status", "SCALE=paper", "SEEDS=3"],
+            [".venv/bin/python workflow/scripts/show_status.py --scale 'paper' --seeds '3'"],
         ),
         (
             ["status", "SCALE=a'; touch b; 'c"],

@@ -73,6 +73,6 @@ def test_a_criterion_of_ones_own_by_the_page(tmp_path):
     done = snakemake(folder, "results/tiny/criteria.csv")
     assert done.returncode == 0, done.stdout
     table = pd.read_csv(folder / "results/tiny/criteria.csv")
-    assert {"strength", "strength_layer", "moved"} <= set(table["method"])
-    shuffled = table[(table["method"] == "strength") & table["against"].str.contains("shuffled")]
+    assert {"strength", "strength_layer", "moved"} <= set(table["criterion"])
+    shuffled = table[table["reference"] == "strength (shuffled)"]
     assert len(shuffled) == 2, "over both ranges"

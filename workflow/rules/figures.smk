@@ -11,6 +11,9 @@
 #          criteria_agreement_{experiment} where there is an oracle
 
 
+from dropnet.publish import record
+
+
 include: "functions/figures.smk"
 
 

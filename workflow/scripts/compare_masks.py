@@ -4,8 +4,7 @@ import argparse
 import json
 
 from dropnet.errors import exit_on_user_error
-from dropnet.networks.cycle_files import load_cycles
-from dropnet.tables.agreement import write_agreement
+from dropnet.tables.agreement import cycles_of, write_agreement
 
 
 def main() -> None:
@@ -17,11 +16,7 @@ def main() -> None:
     )
     parser.add_argument("--output", required=True)
     args = parser.parse_args()
-    methods = {
-        method: [cycle for path in paths for cycle in load_cycles(path)[0]]
-        for method, paths in args.networks.items()
-    }
-    write_agreement(args.output, args.experiment, methods)
+    write_agreement(args.output, args.experiment, cycles_of(args.networks))
 
 
 if __name__ == "__main__":

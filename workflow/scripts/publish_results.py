@@ -1,4 +1,4 @@
-"""Copy the results of a finished run of a scale to published/, to be committed."""
+"""Put the finished training jobs of a scale into published/, to be committed."""
 
 import argparse
 
@@ -9,19 +9,27 @@ from dropnet.publish.snapshot import publish
 
 
 def main() -> None:
-    """Check that everything is there and from one state of the code, then copy."""
+    """Check that jobs are of the configuration and of committed code, then merge."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale", required=True)
     parser.add_argument("--config", default="config.yaml")
     parser.add_argument(
         "--allow-dirty",
         action="store_true",
-        help="publish results of several commits or of uncommitted code too; this is recorded",
+        help="publish results of uncommitted code too; this is recorded",
+    )
+    parser.add_argument(
+        "--replace",
+        action="append",
+        default=[],
+        metavar="EXPERIMENT",
+        help="drop what is published of it, whose settings may be others",
     )
     args = parser.parse_args()
-    done = publish(Plan(load(args.config)), args.scale, allow_dirty=args.allow_dirty)
+    plan = Plan(load(args.config))
+    done = publish(plan, args.scale, allow_dirty=args.allow_dirty, replacing=args.replace)
     if done.left_out:
-        print(f"left out, not complete: {', '.join(done.left_out)}")
+        print(f"not complete yet: {', '.join(done.left_out)}")
     folder = done.files[0].parent
     print(f"{len(done.files)} files in {folder}; make pages brings the pages up to date")
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from dropnet.config.check import load
+from dropnet.config.check import check, load
 from dropnet.config.plan import Job, Plan, ScalePlan
 from dropnet.errors import UserError, exit_on_user_error, nearest
 from dropnet.pruning.schedule import fractions_trained
@@ -23,9 +23,12 @@ def main() -> None:
     """Print one line a job."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale", default="", help="default: the scale of the configuration")
+    parser.add_argument("--seeds", type=int, help="how many, in place of those of the scale")
     parser.add_argument("--config", default="config.yaml")
     args = parser.parse_args()
     config = load(args.config)
+    if args.seeds is not None:
+        check(config := config | {"seeds": args.seeds})
     scale = args.scale or config["scale"]
     if scale not in config["scales"]:
         allowed = ", ".join(config["scales"])

@@ -22,7 +22,7 @@ def main() -> None:
     if args.draw:
         draw(args.published, plan)
     (check_derived if args.check else derive)(args.published, plan)
-    (check if args.check else update)(args.readme, args.published)
+    (check if args.check else update)(args.readme, args.published, plan.config["scales"])
 
 
 if __name__ == "__main__":

@@ -230,6 +230,8 @@ class ScalePlan:
         resolved |= {key: value for key, value in chosen.items() if key in resolved}
         resolved |= {key: value for key, value in self._chosen.items() if key in resolved}
         resolved |= chosen.get("scales", {}).get(self.scale, {})
+        for key in ("seeds", "seeds_per_job"):  # those of the whole run have the last word
+            resolved[key] = self._config[key] or resolved[key]
         if not convolves(MODELS[chosen["model"]](resolved["widths"], classes=2)):
             resolved["precision"] = "float32"  # it is that of convolutions
         return resolved
@@ -250,8 +252,7 @@ class ScalePlan:
     def seed_blocks(self, experiment: str) -> list[str]:
         """Return the blocks of seeds that are trained together, each as "first-last"."""
         values = self.protocol(experiment)
-        seeds = values["seeds"]
-        size = self._config["seeds_per_job"] or values["seeds_per_job"]
+        seeds, size = values["seeds"], values["seeds_per_job"]
         return [f"{first}-{min(first + size, seeds) - 1}" for first in range(0, seeds, size)]
 
     def jobs(self, *experiments: str) -> Iterator[Job]:

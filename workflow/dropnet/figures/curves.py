@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -32,6 +32,8 @@ from dropnet.figures.style import (
     styles,
 )
 from dropnet.paper.comparison import differences
+from dropnet.paper.judging import FEWEST_SEEDS
+from dropnet.paper.protocol import fewer_seeds_alone
 from dropnet.tables.columns import QUANTITIES
 
 PANEL_HEIGHT, DIFFERENCE_HEIGHT = 2.45, 1.5  # inches
@@ -73,6 +75,8 @@ class Face:
         unit: what is dropped, "nodes" or "filters".
         classes: that the networks tell apart.
         better: a published picture of the same figure, if this one shows nothing; "" for none.
+        missing: the figure's methods that have not run.
+        cut_off: which runs were stopped before their end, and where, in words; "" for none.
     """
 
     title: str
@@ -83,6 +87,8 @@ class Face:
     unit: str = "nodes"
     classes: int = 10
     better: str = ""
+    missing: Sequence[str] = ()
+    cut_off: str = ""
 
     @classmethod
     def from_json(cls, text: str) -> "Face":
@@ -179,11 +185,20 @@ def header(curve: pd.DataFrame, face: Face, paper: pd.DataFrame | None = None) -
         note += f" Networks without {face.unit} are not drawn."
     if paper is not None:
         note += f" Wide pale lines: the paper's {_spelt_out(paper['figure'].iloc[0])}."
-    if face.reductions:
+    if fewer_seeds_alone(face.reductions):
+        scale = f"Scale {face.scale}: the paper's protocol, {face.reductions}."
+        scale += " Too few for a verdict." if most < FEWEST_SEEDS else ""
+    elif face.reductions:
         scale = f"Scale {face.scale}: {face.reductions}. {face.note}."
         scale += _near_chance(curve, face)
-        return page.Header(face.title, note, scale, warns=True)
-    return page.Header(face.title, note, f"Scale {face.scale}: the paper's protocol.")
+    else:
+        scale = f"Scale {face.scale}: the paper's protocol."
+    if face.missing:
+        scale += f" Not run: {', '.join(face.missing)}."
+    if face.cut_off:
+        scale += f" Cut off: {face.cut_off}."
+    warns = bool(face.reductions or face.missing or face.cut_off)
+    return page.Header(face.title, note, scale, warns=warns)
 
 
 def _near_chance(curve: pd.DataFrame, face: Face) -> str:

@@ -12,6 +12,7 @@ from matplotlib.transforms import blended_transform_factory
 from dropnet.errors import UserError
 from dropnet.figures import page
 from dropnet.figures.style import EDGE_WIDTH, MARKER_SIZE, Style, by_marker, context, styles
+from dropnet.paper.protocol import Span
 
 ROW_HEIGHT = 0.15  # inches
 MOST_ROWS = 45  # in a column; more are split into two
@@ -127,7 +128,9 @@ def _set_axes(axes: Axes, rows: pd.DataFrame, most: int) -> None:
     from_the_left = blended_transform_factory(part.transSubfigure, axes.transData)
     for experiment, of_experiment in rows.groupby("experiment", sort=False):
         above = of_experiment["row"].iloc[0] - 1
-        words = f"{experiment}: {of_experiment['seeds'].iloc[0]} runs"
+        seeds = of_experiment["seeds"]
+        counted = Span(int(seeds.min()), int(seeds.max()))
+        words = f"{experiment}: {counted} runs"
         axes.text(0.01, above, words, transform=from_the_left, **EXPERIMENT)
         axes.axhline(above - 0.5, color="#BBBBBB", linewidth=0.6, zorder=4)
     axes.spines["left"].set_visible(False)  # names of experiments reach over it

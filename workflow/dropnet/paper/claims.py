@@ -73,6 +73,14 @@ class Statement:
         return replace(self, over=(lowest, high)) if low < lowest < high else None
 
     @property
+    def words_of_reduced(self) -> str:
+        """The statement in words, where the networks were trained by a reduced protocol.
+
+        What networks retain depends on how well they were trained.
+        """
+        return f"{self.words}, of networks trained this way" if self.other is None else self.words
+
+    @property
     def words(self) -> str:
         """The statement in words."""
         (low, high), above = self.over, self.above or 0.0

@@ -12,10 +12,12 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from scipy import stats
+from scipy.optimize import brentq
 
 from dropnet.paper.claims import Statement
 
 LEVEL = 0.05  # of all tests, and of the intervals
+POWER = 0.8  # with which an effect would have been seen
 Side = Literal["greater", "less"]  # than a bound
 
 
@@ -59,6 +61,19 @@ class Estimate:
         half = float(stats.t.ppf(1 - LEVEL / 2, self.freedom)) * self.error + self.reading
         return self.value - half, self.value + half
 
+    def detectable(self, level: float) -> float:
+        """Return how far beyond a bound the mean would have to be, to be shown to be so.
+
+        Shown by a one-sided test at this level, with a probability of `POWER`, if samples spread
+        as these do (noncentral t).
+        """
+        critical = float(stats.t.ppf(1 - level, self.freedom))
+
+        def missing(shift: float) -> float:
+            return float(stats.nct.sf(critical, self.freedom, shift)) - POWER
+
+        return self.reading + self.error * float(brentq(missing, 0.0, critical + 20.0))
+
     def p(self, bound: float, side: Side) -> float:
         """Return the p-value of a one-sided test that the mean is beyond a bound."""
         beyond = self.value - bound if side == "greater" else bound - self.value
@@ -70,15 +85,18 @@ class Effects:
     """The effect of a statement in our runs.
 
     Attributes:
-        by_seed: one for each seed that all its curves have.
+        by_seed: one for each seed that all its curves have, down to the end of the range.
         unpruned: mean accuracy of the unpruned networks, the lower of the two methods'.
         compared: mean accuracy over the range of what the method is compared with; of a statement
             that one method is better than another, that of the better one.
+        cut_off: where runs of the other seeds end, which were cut off within the range: the
+            highest fraction remaining of each such seed.
     """
 
     by_seed: Sequence[float]
     unpruned: float
     compared: float
+    cut_off: Sequence[float] = ()
 
 
 def average(
@@ -116,13 +134,36 @@ def common_range(
     return max(over[0], lowest), over[1]
 
 
-def effects_of(statement: Statement, runs: pd.DataFrame, methods: Mapping[str, str]) -> Effects:
+def cut_off(runs: pd.DataFrame, stop_fraction: float) -> pd.Series:
+    """Return the last fraction remaining of each run that was cut off, by method and seed.
+
+    A run ends with its first point at or below the stop fraction, wherever the counts of nodes put
+    that. One that has not reached it was stopped by something else than the algorithm.
+
+    Args:
+        runs: of one experiment, as in runs.csv.
+        stop_fraction: of the experiment.
+    """
+    last = runs.groupby(["method", "seed"], sort=False)["fraction_remaining"].min()
+    return last[last > stop_fraction]
+
+
+def effects_of(
+    statement: Statement,
+    runs: pd.DataFrame,
+    methods: Mapping[str, str],
+    stop_fraction: float = 1.0,
+) -> Effects:
     """Return the effect of a statement for each seed that all its curves have.
+
+    Where a whole run ends beside the end of the range, as the counts of nodes want it, the range is
+    cut. A seed whose run was cut off (`cut_off`) within the range has no effect.
 
     Args:
         statement: to be judged.
         runs: of the figure's experiment, as in runs.csv.
         methods: the figure's names of curves, and those of the runs.
+        stop_fraction: of the experiment; with 1, all runs count as whole.
     """
     names = [methods[name] for name in statement.curves]
     curves: dict[str, dict[Any, tuple[list[float], list[float]]]] = {
@@ -133,9 +174,14 @@ def effects_of(statement: Statement, runs: pd.DataFrame, methods: Mapping[str, s
         for name in names
     }
     seeds = sorted(set.intersection(*(set(of_method) for of_method in curves.values())))
-    means, unpruned = [], []
+    means, unpruned, too_short = [], [], []
+    ended = cut_off(runs[runs["method"].isin(names)], stop_fraction).to_dict()
     for seed in seeds:
         of_seed = [curves[name][seed] for name in names]
+        last = max(ended.get((name, seed), 0.0) for name in names)
+        if last > statement.over[0]:
+            too_short.append(last)
+            continue
         over = common_range(statement.over, [fractions for fractions, _ in of_seed])
         if over[0] > over[1]:
             continue
@@ -145,12 +191,13 @@ def effects_of(statement: Statement, runs: pd.DataFrame, methods: Mapping[str, s
         if statement.other is None:
             means[-1] += full
     if not means:
-        return Effects([], math.nan, math.nan)
+        return Effects([], math.nan, math.nan, too_short)
     method, reference = np.mean(means, axis=0)
     return Effects(
         by_seed=[mean - other for mean, other in means],
         unpruned=float(np.mean(unpruned, axis=0).min()),
         compared=float(max(method, reference) if statement.orders else reference),
+        cut_off=too_short,
     )
 
 

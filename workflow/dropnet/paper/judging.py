@@ -11,6 +11,12 @@ That something holds and that its contrary holds are two one-sided tests, so tha
 from a test that merely missed significance. The tests of one question, of all statements and of
 both directions, are corrected together for the rate of false discoveries (Benjamini & Hochberg).
 
+Runs by a reduced protocol never answer for the paper's. Whether the sentence holds in them is
+asked in words of its own ("supported", "contradicted at reduced scale"), by a family of tests of
+its own, and only where there is reason to think that they could tell (`uncontrolled`): with
+`REDUCED_SEEDS` seeds or more, networks about as accurate as the paper's, and the collapse of
+`maximum` in sight.
+
 How much a verdict owes to a choice of ours is told by the same question put otherwise: with margins
 half and twice as large, and over the part of a range in which at least a fifth of the network
 remains. Each of these is corrected by itself and counts nowhere.
@@ -33,12 +39,24 @@ from dropnet.paper.effects import LEVEL, Effects, Estimate, Side, effects_of, pa
 HOLDS, FAILS = "holds", "does not hold"
 AGREES, DIFFERS = "agrees", "differs"
 INCONCLUSIVE, NOT_RUN = "inconclusive", "not run"
+SUPPORTED, CONTRADICTED = "supported at reduced scale", "contradicted at reduced scale"
+OPEN_REDUCED = "open at reduced scale"
+REDUCED = (SUPPORTED, CONTRADICTED, OPEN_REDUCED)
+AT_REDUCED_SCALE = ("supported", "contradicted", "open")  # where the column says the rest
 BORNE_OUT, NOT_BORNE_OUT, UNDECIDED = "borne out", "not borne out", "undecided"
 
 AGREEMENT = 0.01  # of accuracy: what our effect and the paper's may be apart
 HALF, DOUBLE = 0.5, 2.0  # other margins
 A_FIFTH = 0.2  # remaining: where other ranges end
 FEWEST_SEEDS = 3
+
+# What runs by a reduced protocol need to say anything
+REDUCED_SEEDS = 8
+# of accuracy: what their unpruned networks and the paper's may be apart. On CIFAR-10, networks
+# that far below the paper's have come three quarters of the way from guessing to them
+UNPRUNED_APART = 0.15
+# The collapse of `maximum`: one of these is better by so much over this range, whatever the claims
+BETTER, BETTER_BY, BETTER_OVER = ("minimum", "minimum_layer"), 0.05, (0.1, 0.3)
 
 READERS: dict[str, Reader] = {  # the columns of claims.csv
     "claim": TEXT,
@@ -55,6 +73,7 @@ READERS: dict[str, Reader] = {  # the columns of claims.csv
     "effect": NUMBER,
     "ci_low": NUMBER,
     "ci_high": NUMBER,
+    "detectable": NUMBER,
     "p_holds": NUMBER,
     "p_fails": NUMBER,
     "verdict": TEXT,
@@ -89,12 +108,15 @@ class Drawn:
         reductions: how the runs differ from the paper's protocol but for the number of seeds, in
             words, or "".
         classes: of the data set.
+        stop_fraction: of the experiment: a run that has not reached it was cut off. With 1, all
+            runs count as whole.
     """
 
     experiment: str
     methods: Mapping[str, str]
     reductions: str
     classes: int
+    stop_fraction: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -130,12 +152,14 @@ class Case:
         ours: the effect in our runs; None where they have none.
         theirs: that in the paper's figure.
         undecidable: why nothing can follow from our runs, or "".
+        reduced: whether our runs are by a reduced protocol.
     """
 
     statement: Statement
     ours: Effects | None
     theirs: Estimate | None
     undecidable: str
+    reduced: bool = False
 
     @classmethod
     def of(
@@ -151,15 +175,20 @@ class Case:
             of_experiment["method"]
         ):
             return cls(statement, None, theirs, "")
-        ours = effects_of(statement, of_experiment, figure.methods)
-        if not ours.by_seed:
+        ours = effects_of(statement, of_experiment, figure.methods, figure.stop_fraction)
+        if not ours.by_seed and not ours.cut_off:
             return cls(statement, None, theirs, "")
-        return cls(statement, ours, theirs, _why_not(ours, figure))
+        why = _why_not(ours, figure)
+        if not why and figure.reductions:
+            why = uncontrolled(statement.figure, figure, of_experiment, paper)
+        return cls(statement, ours, theirs, why, bool(figure.reductions))
 
     @property
     def estimate(self) -> Estimate | None:
         """The mean effect in our runs; None where no spread tells how sure it is."""
-        return Estimate.of(self.ours.by_seed) if self.ours and _spread(self.ours) else None
+        if self.ours is None or not _spread(self.ours):
+            return None
+        return Estimate.of(self.ours.by_seed)
 
     def with_margin(self, factor: float) -> "Case | None":
         """Return the same effects under margins so many times as large; None without a margin."""
@@ -173,8 +202,11 @@ class Case:
         return Question(self.estimate, self.statement.above, self.statement.below)
 
     def agreement(self, margin: float) -> Question | None:
-        """Ask whether our effect is the paper's, within a margin; None as above."""
-        if self.undecidable or self.difference is None:
+        """Ask whether our effect is the paper's, within a margin; None as above.
+
+        That of a reduced protocol is another experiment's.
+        """
+        if self.undecidable or self.reduced or self.difference is None:
             return None
         return Question(self.difference, -margin, margin)
 
@@ -188,13 +220,15 @@ class Case:
 
 def _spread(effects: Effects) -> bool:
     """Whether the seeds differ, by more than the last digits of a float."""
-    return max(effects.by_seed) - min(effects.by_seed) > 1e-9
+    return bool(effects.by_seed) and max(effects.by_seed) - min(effects.by_seed) > 1e-9
 
 
 def _why_not(ours: Effects, figure: Drawn) -> str:
     """Why nothing can be decided from these effects, or ""."""
-    if figure.reductions:
-        return f"a reduced protocol: {figure.reductions}"
+    if not ours.by_seed:
+        return f"the runs end at {max(ours.cut_off):.1g} remaining"
+    if figure.reductions and len(ours.by_seed) < REDUCED_SEEDS:
+        return f"too few seeds: a reduced protocol needs {REDUCED_SEEDS}"
     if len(ours.by_seed) < FEWEST_SEEDS:
         return "too few seeds"
     if near_chance(ours.unpruned, figure.classes):
@@ -202,6 +236,45 @@ def _why_not(ours: Effects, figure: Drawn) -> str:
     if near_chance(ours.compared, figure.classes):
         return "what is compared is near chance"
     return "" if _spread(ours) else "no spread between the seeds"
+
+
+def uncontrolled(figure: str, drawn: Drawn, runs: pd.DataFrame, paper: pd.DataFrame) -> str:
+    """Say why runs by a reduced protocol cannot tell anything about the paper's; "" if they can.
+
+    Two things that are known have to be in sight: unpruned networks about as accurate as the
+    paper's (`UNPRUNED_APART`), and the collapse of `maximum` (`BETTER`, ...), by a one-sided t-test
+    at the usual level, of two methods, which is corrected for (Bonferroni).
+
+    Args:
+        figure: of the paper.
+        drawn: what it is drawn from.
+        runs: of that experiment.
+        paper: the paper's curves.
+    """
+    theirs = paper[(paper["figure"] == figure) & (paper["fraction_remaining"] == 1)]
+    theirs = theirs[theirs["method"].isin(drawn.methods)]
+    ours = runs[(runs["fraction_remaining"] == 1) & runs["method"].isin(drawn.methods.values())]
+    if theirs.empty or ours.empty:
+        return "no control: the paper's figure has no unpruned networks"
+    apart = float(ours["test_accuracy"].mean() - theirs["accuracy"].mean())
+    if abs(apart) > UNPRUNED_APART:
+        return f"the unpruned networks are {100 * apart:+.1f} points from the paper's"
+    present = set(runs["method"])
+    others = [name for name in BETTER if name in present]
+    if "maximum" not in present or not others:
+        return "no control: maximum has not run"
+    names = {name: name for name in (*others, "maximum")}
+    p_values = []
+    for other in others:
+        collapse = Statement(
+            id="", claim="", figure=figure, method=other, other="maximum", over=BETTER_OVER,
+            above=BETTER_BY, below=None, sentence="", page=0, section="",
+        )  # fmt: skip
+        effects = effects_of(collapse, runs, names, drawn.stop_fraction)
+        if _spread(effects):
+            p_values.append(Estimate.of(effects.by_seed).p(BETTER_BY, "greater"))
+    seen = p_values and len(others) * min(p_values) <= LEVEL
+    return "" if seen else "the collapse of maximum is not seen"
 
 
 def judge(
@@ -219,9 +292,8 @@ def judge(
         paper: the paper's curves.
     """
     told = {s.id: Case.of(s, runs, drawn, paper) for s in statements}
-    sentences = {id_: case.sentence() for id_, case in told.items()}
-    agreements = {id_: case.agreement(AGREEMENT) for id_, case in told.items()}
-    holds, agrees = _corrected(sentences), _corrected(agreements)
+    agrees = _corrected({id_: case.agreement(AGREEMENT) for id_, case in told.items()})
+    holds = _judged(told)
     half, double = (
         {id_: other for id_, case in told.items() if (other := case.with_margin(factor))}
         for factor in (HALF, DOUBLE)
@@ -229,9 +301,9 @@ def judge(
     shorter = (s.down_to(A_FIFTH) for s in statements)
     fifth = {s.id: Case.of(s, runs, drawn, paper) for s in shorter if s}
     otherwise = {
-        "verdict_half": _answers({i: c.sentence() for i, c in half.items()}, HOLDS, FAILS),
-        "verdict_double": _answers({i: c.sentence() for i, c in double.items()}, HOLDS, FAILS),
-        "verdict_fifth": _answers({i: c.sentence() for i, c in fifth.items()}, HOLDS, FAILS),
+        "verdict_half": {id_: judged.verdict for id_, judged in _judged(half).items()},
+        "verdict_double": {id_: judged.verdict for id_, judged in _judged(double).items()},
+        "verdict_fifth": {id_: judged.verdict for id_, judged in _judged(fifth).items()},
         "agreement_half": _answers(
             {i: c.agreement(HALF * AGREEMENT) for i, c in told.items()}, AGREES, DIFFERS
         ),
@@ -245,9 +317,9 @@ def judge(
         rows.append(
             {
                 **dict.fromkeys(COLUMNS),
-                **_of_statement(case.statement),
+                **_of_statement(case),
                 "experiment": figure.experiment if figure else "",
-                **_of_ours(case, holds.get(id_), sentences[id_]),
+                **_of_ours(case, holds.get(id_)),
                 **_of_paper(case),
                 **_of_difference(case, agrees.get(id_)),
                 **{column: answers.get(id_, "") for column, answers in otherwise.items()},
@@ -257,34 +329,84 @@ def judge(
     return rounded(pd.DataFrame(rows, columns=COLUMNS))
 
 
-def _of_statement(statement: Statement) -> dict[str, Any]:
-    columns = ("claim", "figure", "section", "page", "sentence", "words", "above", "below")
-    return {"statement": statement.id, **{name: getattr(statement, name) for name in columns}}
+@dataclass(frozen=True)
+class Judged:
+    """What the tests say of a statement.
+
+    Attributes:
+        p_values: that it holds, and that it does not, corrected.
+        verdict: in the words of its protocol.
+        reason: why it is open, or "".
+        level: that one more test of its family had to pass.
+    """
+
+    p_values: tuple[float, float]
+    verdict: str
+    reason: str
+    level: float
 
 
-def _of_ours(
-    case: Case, p_values: tuple[float, float] | None, question: Question | None
-) -> dict[str, Any]:
+def _judged(cases: Mapping[str, Case]) -> dict[str, Judged]:
+    """Judge the cases that can be: those by the protocol, and by themselves the reduced ones.
+
+    The level that one more test had to pass to count among those of its family that came out is 5%
+    times their number, and one, in the number of all (Benjamini & Hochberg).
+    """
+    judged = {}
+    for reduced, yes, no, neither in (
+        (False, HOLDS, FAILS, INCONCLUSIVE),
+        (True, SUPPORTED, CONTRADICTED, OPEN_REDUCED),
+    ):
+        family = {id_: case for id_, case in cases.items() if case.reduced == reduced}
+        questions = {id_: q for id_, case in family.items() if (q := case.sentence())}
+        corrected = _corrected(questions)
+        tests = 2 * len(corrected)
+        passed = sum(p <= LEVEL for pair in corrected.values() for p in pair)
+        for id_, p_values in corrected.items():
+            question = questions[id_]
+            verdict = _answer(p_values, yes, no, neither)
+            judged[id_] = Judged(
+                p_values,
+                verdict,
+                _why_open(question) if verdict == neither else "",
+                LEVEL * min(passed + 1, tests) / tests,
+            )
+    return judged
+
+
+def _of_statement(case: Case) -> dict[str, Any]:
+    statement = case.statement
+    columns = ("claim", "figure", "section", "page", "sentence", "above", "below")
+    words = statement.words_of_reduced if case.reduced else statement.words
+    told = {name: getattr(statement, name) for name in columns}
+    return {"statement": statement.id, **told, "words": words}
+
+
+def _of_ours(case: Case, judged: Judged | None) -> dict[str, Any]:
     """Effect, interval and verdict of our runs."""
     if case.ours is None:
         return {"seeds": 0, "verdict": NOT_RUN, "reason": ""}
-    row: dict[str, Any] = {"seeds": len(case.ours.by_seed), "effect": _mean(case)}
+    row: dict[str, Any] = {
+        "seeds": len(case.ours.by_seed) or len(case.ours.cut_off),
+        "effect": _mean(case),
+    }
     if case.estimate is not None:
         row |= dict(zip(("ci_low", "ci_high"), case.estimate.interval, strict=True))
-    if p_values is None or question is None:
-        return {**row, "verdict": INCONCLUSIVE, "reason": case.undecidable}
-    verdict = _answer(p_values, HOLDS, FAILS)
+    if judged is None or case.estimate is None:
+        verdict = OPEN_REDUCED if case.reduced else INCONCLUSIVE
+        return {**row, "verdict": verdict, "reason": case.undecidable}
     return {
         **row,
-        **dict(zip(("p_holds", "p_fails"), p_values, strict=True)),
-        "verdict": verdict,
-        "reason": _why_open(question) if verdict == INCONCLUSIVE else "",
+        **dict(zip(("p_holds", "p_fails"), judged.p_values, strict=True)),
+        "verdict": judged.verdict,
+        "reason": judged.reason,
+        "detectable": case.estimate.detectable(judged.level),
     }
 
 
 def _mean(case: Case | None) -> float | None:
     """The mean effect of our runs, whether or not anything follows from it."""
-    if case is None or case.ours is None:
+    if case is None or case.ours is None or not case.ours.by_seed:
         return None
     return math.fsum(case.ours.by_seed) / len(case.ours.by_seed)
 
@@ -339,10 +461,10 @@ def _corrected(questions: Mapping[str, Question | None]) -> dict[str, tuple[floa
     return dict(zip(asked, zip(corrected[::2], corrected[1::2], strict=True), strict=True))
 
 
-def _answer(p_values: tuple[float, float], yes: str, no: str) -> str:
+def _answer(p_values: tuple[float, float], yes: str, no: str, neither: str = INCONCLUSIVE) -> str:
     if p_values[0] <= LEVEL:
         return yes
-    return no if p_values[1] <= LEVEL else INCONCLUSIVE
+    return no if p_values[1] <= LEVEL else neither
 
 
 def _answers(questions: Mapping[str, Question | None], yes: str, no: str) -> dict[str, str]:
@@ -367,6 +489,12 @@ ANSWERS = {
 }
 
 
+def decided_by(claims: pd.DataFrame, *, reduced: bool) -> pd.DataFrame:
+    """Return the rows that tests could decide, by the protocol or by a reduced one."""
+    of_reduced = claims["verdict"].isin(REDUCED)
+    return claims[claims["p_holds"].notna() & (of_reduced if reduced else ~of_reduced)]
+
+
 def by_claim(claims: pd.DataFrame) -> list[dict[str, Any]]:
     """For each claim what it says, and how many of its statements have which answers.
 
@@ -375,41 +503,50 @@ def by_claim(claims: pd.DataFrame) -> list[dict[str, Any]]:
 
     Returns:
         For each claim: id, says, total; for each column of `ANSWERS` how many say yes, no, and
-        neither of those that could be decided; how many are `undecidable`, although they were run,
-        and how many `not_run`.
+        neither of those that runs by the protocol could decide; likewise `reduced`, of verdicts at
+        reduced scale; how many are `undecidable`, although they were run, and how many `not_run`.
     """
     says = titles()
     counted = []
     for claim, rows in claims.groupby("claim", sort=False):
-        run = rows["verdict"] != NOT_RUN
-        decidable = rows["p_holds"].notna()
+        by_protocol, reduced = (decided_by(rows, reduced=which) for which in (False, True))
+        not_run = int((rows["verdict"] == NOT_RUN).sum())
         counts: dict[str, Any] = {
             "id": claim,
             "says": says[str(claim)],
             "total": len(rows),
-            "undecidable": int((run & ~decidable).sum()),
-            "not_run": int((~run).sum()),
+            "reduced": _counts(reduced["verdict"], SUPPORTED, CONTRADICTED),
+            "undecidable": len(rows) - len(by_protocol) - len(reduced) - not_run,
+            "not_run": not_run,
         }
         for column, words in ANSWERS.items():
-            asked = rows if column == "paper_verdict" else rows[decidable]
-            yes, no = (int((asked[column] == word).sum()) for word in words)
-            counts[column] = (yes, no, len(asked) - yes - no)
+            asked = rows if column == "paper_verdict" else by_protocol
+            counts[column] = _counts(asked[column], *words)
         counted.append(counts)
     return counted
+
+
+def _counts(answers: pd.Series, yes: str, no: str) -> tuple[int, int, int]:
+    """How many say yes, no, and neither."""
+    said = int((answers == yes).sum()), int((answers == no).sum())
+    return (*said, len(answers) - sum(said))
 
 
 def best_evidence(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Return one row a statement: that of the scale that can say most about it.
 
-    That is one whose runs can decide, before one whose runs cannot, before one that has none; of
-    several the one with most seeds, or else the first.
+    That is one whose runs could decide by the protocol, then at a reduced scale; then one whose
+    runs could not, by the protocol first; then one that has none. Of several the one with most
+    seeds, or else the first.
 
     Args:
         tables: claims.csv of each scale.
     """
     every = pd.concat(tables, ignore_index=True)
     every = every.assign(
-        rank=every["p_holds"].isna().astype(int) + (every["verdict"] == NOT_RUN),
+        rank=2 * every["p_holds"].isna()
+        + every["verdict"].isin(REDUCED)
+        + 2 * (every["verdict"] == NOT_RUN),
         fewer=-every["seeds"],
         place=every.index,
     )
@@ -443,7 +580,7 @@ def in_points(value: float, low: float, high: float) -> str:
     return f"{100 * value:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
 
 
-def in_answers(counts: tuple[int, int, int]) -> str:
-    """Return counts of yes, no and open as text: "3 yes, 1 open"; "-" if nothing was asked."""
-    said = [f"{n} {word}" for n, word in zip(counts, ("yes", "no", "open"), strict=True) if n]
+def in_answers(counts: tuple[int, int, int], words: Sequence[str] = ("yes", "no", "open")) -> str:
+    """Return counts as text: "3 yes, 1 open"; "-" if nothing was asked."""
+    said = [f"{n} {word}" for n, word in zip(counts, words, strict=True) if n]
     return ", ".join(said) or "-"

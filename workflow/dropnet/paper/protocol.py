@@ -3,9 +3,10 @@
 The paper's values are those of workflow/reference/protocol.yaml, whatever is configured.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from dropnet.files.code_files import WORKFLOW
 from dropnet.files.yaml_files import read
@@ -39,6 +40,17 @@ WORDS = {
 Values = Mapping[str, Any]
 
 
+class Span(NamedTuple):
+    """Numbers of seeds: of the method that has fewest, and of the one that has most."""
+
+    fewest: int
+    most: int
+
+    def __str__(self) -> str:
+        """As it is told."""
+        return f"{self.fewest}" if self.fewest == self.most else f"{self.fewest} to {self.most}"
+
+
 def shows_figure(name: str, experiment: str, shows: str) -> bool:
     """Say whether a figure shows what the paper's figure of that name does."""
     return _paper()["figures"].get(name) == {"experiment": experiment, "shows": shows}
@@ -69,25 +81,50 @@ def reductions(experiment: str, values: Values, own: Values, ignore: Iterable[st
     return _differences(values, named, ignore)
 
 
-def reductions_of(settings: Values) -> str:
+def reductions_of(settings: Values, counts: Iterable[int] = ()) -> str:
     """The same of recorded settings (`Settings.to_json`), which lack the number of seeds.
 
-    A key that older settings lack had the paper's value.
+    Args:
+        settings: of an experiment; a key that older ones lack had the paper's value.
+        counts: how many seeds each method has; none to say nothing of them.
     """
     own = {key: settings[key] for key in (*IDENTITY, "widths")}
-    values = _paper()["protocol"] | {"data": _paper()["data"].get(own["dataset"])} | dict(settings)
-    return reductions(settings["experiment"], values, own, ["seeds"])
+    told = sorted(counts)
+    values = {**complete(settings), "seeds": Span(told[0], told[-1]) if told else None}
+    return reductions(settings["experiment"], values, own, [] if told else ["seeds"])
+
+
+def seeds() -> int:
+    """Return the paper's number of seeds."""
+    return int(_paper()["protocol"]["seeds"])
+
+
+def complete(settings: Values) -> Values:
+    """Return recorded settings with the keys that older ones lack: these had the paper's values."""
+    protocol = {key: value for key, value in _paper()["protocol"].items() if key != "seeds"}
+    return protocol | {"data": _paper()["data"].get(settings["dataset"])} | dict(settings)
+
+
+def fewer_seeds_alone(reductions: str) -> bool:
+    """Say whether nothing is reduced but the number of seeds, given all reductions in words."""
+    return re.fullmatch(r"\d+( to \d+)? of \d+ seeds", reductions) is not None
 
 
 def caption(scale: str, reductions: Mapping[str, str], note: str) -> str:
     """Return what a picture of several experiments says of their scale: "" for the paper's.
+
+    Of those that lack nothing but seeds, the picture says how many they have.
 
     Args:
         scale: its name.
         reductions: of each experiment, in words, or "". Where some have none, the others are named.
         note: what is said of results that are not by the paper's protocol.
     """
-    reduced = [experiment for experiment, words in reductions.items() if words]
+    reduced = [
+        experiment
+        for experiment, words in reductions.items()
+        if words and not fewer_seeds_alone(words)
+    ]
     if not reduced:
         return ""
     named = "" if len(reduced) == len(reductions) else f": {', '.join(reduced)}"
@@ -100,10 +137,14 @@ def _differences(values: Values, named: Values, ignore: Iterable[str]) -> str:
     said = []
     for key in [*WORDS, *(key for key in paper if key not in WORDS)]:
         less, *more = WORDS.get(key, (f"{key.replace('_', ' ')} {{1}} instead of {{0}}",))
+        if key in ignore:
+            continue
         pair = paper[key], values[key]
-        if key not in ignore and pair[0] != pair[1]:
+        # of several numbers of seeds the lowest counts
+        number = pair[1].fewest if isinstance(pair[1], Span) else pair[1]
+        if pair[0] != number:
             shown = ["-".join(map(str, v)) if isinstance(v, list) else v for v in pair]
-            said.append((more[0] if more and pair[1] > pair[0] else less).format(*shown))
+            said.append((more[0] if more and number > pair[0] else less).format(*shown))
     return ", ".join(said)
 
 

@@ -1,11 +1,12 @@
-"""What follows from published/<scale>/: verdicts, how much can go, and how criteria compare."""
+"""What follows from published/<scale>/runs.csv: curves, figures, verdicts, how criteria compare."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from dropnet.config.plan import Plan
+from dropnet.config.plan import Figure, Plan
 from dropnet.criteria.contrasts import compare
 from dropnet.criteria.layers import shares
 from dropnet.criteria.ranks import rank
@@ -24,9 +25,10 @@ from dropnet.files.csv_tables import read_table, table_text, write_table
 from dropnet.paper import protocol
 from dropnet.paper.claims import load
 from dropnet.paper.curves import paper_curves
+from dropnet.paper.effects import cut_off
 from dropnet.paper.judging import Drawn, judge
-from dropnet.publish.record import RECORD, Record
-from dropnet.tables.aggregate import curve, read_runs
+from dropnet.publish.record import RECORD, Record, folders
+from dropnet.tables.aggregate import combine, curve, read_runs
 from dropnet.tables.columns import AGREEMENT, SIZES
 from dropnet.tables.margins import SHOWN
 from dropnet.tables.removable import tabulate
@@ -35,23 +37,28 @@ OF_CRITERIA = ("criteria.csv", "ranks.csv", "layers.csv")
 
 
 def derive(published: str | Path, plan: Plan) -> None:
-    """Write claims.csv and removable.csv of every published scale, and draw the latter.
+    """Write curves.csv, claims.csv and removable.csv of every published scale, and draw the last.
 
     Where criteria are compared, also criteria.csv, ranks.csv and layers.csv with their pictures.
 
     Raises UserError if the tables that they follow from cannot be read.
     """
-    for folder, tables in derived(published, plan).items():
-        for name, table in tables.items():
-            write_table(folder / name, table)
-        if "removable.csv" in tables:
+    for folder in folders(published):
+        derive_one(folder, plan)
+
+
+def derive_one(folder: Path, plan: Plan) -> None:
+    """The same of one."""
+    tables = _derived(folder, plan)
+    for name, table in tables.items():
+        write_table(folder / name, table)
+        if name == "removable.csv":
             record = Record.read(folder / RECORD)
             words = protocol.caption(record.scale, record.reductions, record.note)
-            figure = removable.plot(tables["removable.csv"], SHOWN, words)
-            pictures = (folder / f"figures/removable.{kind}" for kind in ("png", "svg"))
-            page.save(figure, *pictures)
-        if "criteria.csv" in tables:
-            _draw_criteria(folder, tables, plan)
+            figure = removable.plot(table, SHOWN, words)
+            page.save(figure, *(folder / f"figures/removable.{kind}" for kind in ("png", "svg")))
+    if "criteria.csv" in tables:
+        _draw_criteria(folder, tables, plan)
 
 
 def _draw_criteria(folder: Path, tables: Mapping[str, pd.DataFrame], plan: Plan) -> None:
@@ -67,7 +74,7 @@ def _draw_criteria(folder: Path, tables: Mapping[str, pd.DataFrame], plan: Plan)
     agreed = folder / "agreement.csv"
     masks = read_table(agreed, AGREEMENT) if agreed.exists() else pd.DataFrame()
     for name in present:
-        unit = "nodes" if record.settings[name]["model"] == "FC" else "filters"
+        unit = unit_of(record.settings[name])
         rows = {
             key: table[table["experiment"] == name]
             for key, table in tables.items()
@@ -87,31 +94,87 @@ def _draw_criteria(folder: Path, tables: Mapping[str, pd.DataFrame], plan: Plan)
 
 def draw(published: str | Path, plan: Plan) -> None:
     """Draw every published figure anew from its runs, in the looks of today."""
-    for folder in _folders(published):
-        record, runs = Record.read(folder / RECORD), read_runs([folder / "runs.csv"])
-        paper = paper_curves()
-        for name, figure in plan.figures.items():
-            pictures = [folder / f"figures/{name}.{kind}" for kind in ("png", "svg")]
-            if figure.experiment not in record.settings or not pictures[0].exists():
-                continue
-            settings = record.settings[figure.experiment]
-            face = curves.Face(
-                title=figure.title,
-                scale=record.scale,
-                reductions=record.reductions[figure.experiment],
-                note=record.note,
-                shows=figure.shows,
-                unit="nodes" if settings["model"] == "FC" else "filters",
-                classes=settings["classes"],
-            )
-            of_experiment = runs[runs["experiment"] == figure.experiment]
-            table = curve(of_experiment, name, figure.shows, figure.runs, figure.stop_fraction)
-            behind = paper[paper["figure"] == figure.behind] if figure.behind else None
-            page.save(curves.plot(table, face, behind), *pictures)
+    for folder in folders(published):
+        draw_one(folder, plan)
 
 
-def _folders(published: str | Path) -> list[Path]:
-    return sorted(path.parent for path in Path(published).glob(f"*/{RECORD}"))
+def draw_one(folder: Path, plan: Plan) -> None:
+    """Draw the figures of a published scale: no published figure comes from anywhere else."""
+    record, runs = Record.read(folder / RECORD), read_runs([folder / "runs.csv"])
+    paper = paper_curves()
+    for name, shown in _shown(plan, runs).items():
+        figure = plan.figures[name]
+        table = curve(_of(runs, figure), name, figure.shows, shown, figure.stop_fraction)
+        behind = paper[paper["figure"] == figure.behind] if figure.behind else None
+        picture = curves.plot(table, _face(figure, shown, record, runs), behind)
+        page.save(picture, *(folder / f"figures/{name}.{kind}" for kind in ("png", "svg")))
+
+
+def _of(runs: pd.DataFrame, figure: Figure) -> pd.DataFrame:
+    return runs[runs["experiment"] == figure.experiment]
+
+
+def _shown(plan: Plan, runs: pd.DataFrame) -> dict[str, dict[str, str]]:
+    """The figures that can be drawn, and the curves of each that have runs.
+
+    A figure is there to compare: one of several curves needs two of them.
+    """
+    present = set(zip(runs["experiment"], runs["method"], strict=True))
+    shown = {
+        name: {
+            label: method
+            for label, method in figure.runs.items()
+            if (figure.experiment, method) in present
+        }
+        for name, figure in plan.figures.items()
+    }
+    return {
+        name: found
+        for name, found in shown.items()
+        if len(found) >= min(2, len(plan.figures[name].runs))
+    }
+
+
+def _face(
+    figure: Figure, shown: Mapping[str, str], record: Record, runs: pd.DataFrame
+) -> curves.Face:
+    settings = record.settings[figure.experiment]
+    seeds = record.seeds(figure.experiment, list(shown.values())).values()
+    of_figure = _of(runs, figure)
+    of_figure = of_figure[of_figure["method"].isin(list(shown.values()))]
+    return curves.Face(
+        title=figure.title,
+        scale=record.scale,
+        reductions=protocol.reductions_of(settings, seeds),
+        note=record.note,
+        shows=figure.shows,
+        unit=unit_of(settings),
+        classes=settings["classes"],
+        missing=[label for label in figure.methods if label not in shown],
+        cut_off=cut_off_in_words(
+            of_figure, max(settings["stop_fraction"], figure.stop_fraction), unit_of(settings)
+        ),
+    )
+
+
+def unit_of(settings: Mapping[str, Any]) -> str:
+    """Return what goes of a network: "nodes" or "filters"."""
+    return "nodes" if settings["model"] == "FC" else "filters"
+
+
+def cut_off_in_words(runs: pd.DataFrame, stop_fraction: float, unit: str) -> str:
+    """Say which runs of an experiment were stopped before their end, and where; "" for none.
+
+    Such as "random, trained down to 0.07 of the filters".
+    """
+    ends = cut_off(runs, stop_fraction)
+    if ends.empty:
+        return ""
+    methods = list(dict.fromkeys(ends.index.get_level_values("method")))
+    named = " and ".join([", ".join(methods[:-1]), methods[-1]] if methods[1:] else methods)
+    lowest, highest = (f"{end:.1g}" for end in (ends.min(), ends.max()))
+    where = highest if lowest == highest else f"{lowest} to {highest}"
+    return f"{named}, trained down to {where} of the {unit}"
 
 
 def check_derived(published: str | Path, plan: Plan) -> None:
@@ -125,15 +188,29 @@ def check_derived(published: str | Path, plan: Plan) -> None:
 
 def derived(published: str | Path, plan: Plan) -> dict[Path, dict[str, pd.DataFrame]]:
     """Return these tables by folder and name."""
-    return {folder: _derived(folder, plan) for folder in _folders(published)}
+    return {folder: _derived(folder, plan) for folder in folders(published)}
 
 
 def _derived(folder: Path, plan: Plan) -> dict[str, pd.DataFrame]:
     runs = read_runs([folder / "runs.csv"])
-    tables = {"claims.csv": _verdicts(folder, runs, plan), **_criteria(folder, runs, plan)}
+    tables = {
+        "curves.csv": _curves(runs, plan),
+        "claims.csv": _verdicts(folder, runs, plan),
+        **_criteria(folder, runs, plan),
+    }
     if (folder / "sizes.csv").exists():
         tables["removable.csv"] = _removable(folder, runs, plan)
     return tables
+
+
+def _curves(runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    tables = []
+    for name, shown in _shown(plan, runs).items():
+        figure = plan.figures[name]
+        if figure.shows.endswith("_accuracy"):
+            of_figure = _of(runs, figure)
+            tables.append(curve(of_figure, name, figure.shows, shown, figure.stop_fraction))
+    return combine(tables)
 
 
 def _verdicts(folder: Path, runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
@@ -145,6 +222,7 @@ def _verdicts(folder: Path, runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
             figure.runs,
             protocol.reductions_of(settings[figure.experiment]),
             settings[figure.experiment]["classes"],
+            settings[figure.experiment]["stop_fraction"],
         )
         for name, figure in plan.figures.items()
         if figure.experiment in settings and figure.of_paper

@@ -8,10 +8,11 @@ import pandas as pd
 
 from dropnet.errors import UserError
 from dropnet.files.csv_tables import read_table
-from dropnet.paper import effects, judging
+from dropnet.paper import effects, judging, protocol
 from dropnet.paper.comparison import beside_paper
 from dropnet.paper.curves import paper_curves
 from dropnet.paper.judging import in_points
+from dropnet.publish.derived import unit_of
 from dropnet.publish.record import RECORD, Record
 from dropnet.tables.aggregate import read_runs
 from dropnet.tables.columns import CRITERIA, REMOVABLE
@@ -70,9 +71,16 @@ class Facts:
         # the supplement prints some figures of the paper once more
         return table[~table.duplicated(table.columns.drop("figure").tolist())]
 
-    def seeds(self, experiment: str) -> int:
-        """Return how many runs of each method an experiment has."""
-        return _rows(self.runs, "runs.csv", experiment=experiment)["seed"].nunique()
+    def seeds(self, experiment: str) -> str:
+        """Return how many runs of each method an experiment has: "15", "1 to 3"."""
+        _rows(self.runs, "runs.csv", experiment=experiment)
+        counts = self.record.seeds(experiment).values()
+        return str(protocol.Span(min(counts), max(counts)))
+
+    def reach(self, experiment: str, method: str) -> str:
+        """Return the fraction remaining at the end of a curve: "0.07"."""
+        rows = _rows(self.runs, "runs.csv", experiment=experiment, method=method)
+        return f"{rows['fraction_remaining'].min():.1g}"
 
     def share(self, experiment: str, method: str) -> str:
         """Return how much can go within a point of accuracy: "45% (41 to 48)"."""
@@ -123,11 +131,11 @@ class Facts:
         return f"{losses.min():.1f} to {losses.max():.1f}"
 
     def answers(self, column: str, answer: str) -> int:
-        """Return how many of the statements that our runs can decide have an answer.
+        """Return how many of the statements that runs by the protocol can decide have an answer.
 
         `column` is one of `judging.ANSWERS`.
         """
-        decidable = self.claims[self.claims["p_holds"].notna()]
+        decidable = judging.decided_by(self.claims, reduced=False)
         return int((decidable[column] == answer).sum())
 
     def distance_to_paper(self, figure: str, method: str) -> str:
@@ -135,14 +143,20 @@ class Facts:
         row = _rows(self.beside_paper, "curves.csv", figure=figure, method=method).iloc[0]
         return f"{100 * row['mean']:+.1f}"
 
-    def near_paper(self, points: float) -> str:
+    def near_paper(self, points: float, unit: str) -> str:
         """Return how many curves are as near to the paper's at an average point: "29 of 33".
 
-        Counted are those of experiments by the paper's protocol.
+        Counted are those of experiments by the paper's protocol, with however many seeds, whose
+        networks lose this unit: "nodes" or "filters".
         """
         experiment = self.curves.groupby("figure")["experiment"].first()
-        reduced = self.beside_paper["figure"].map(experiment).map(self.record.reductions)
-        distances = self.beside_paper[reduced == ""]["distance"]
+        settings = self.record.settings
+        counted = {
+            name: unit_of(settings[name]) == unit and not protocol.reductions_of(settings[name])
+            for name in settings
+        }
+        shown = self.beside_paper["figure"].map(experiment).map(counted)
+        distances = self.beside_paper[shown]["distance"]
         return f"{(100 * distances <= points).sum()} of {len(distances)}"
 
 

@@ -5,7 +5,7 @@ somebody has written one; what is between the markers of README.md from those of
 from published/findings.md.j2. The templates are in workflow/report/.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +16,23 @@ from dropnet.criteria.league import League, against_random, against_shuffled, in
 from dropnet.errors import UserError
 from dropnet.files.artifacts import write_text
 from dropnet.files.code_files import WORKFLOW
+from dropnet.paper import protocol
+from dropnet.paper.effects import cut_off
 from dropnet.paper.judging import (
+    AT_REDUCED_SCALE,
+    CONTRADICTED,
     DIFFERS,
     FAILS,
+    FEWEST_SEEDS,
     best_evidence,
     by_claim,
     changed_by,
     in_answers,
     in_points,
 )
+from dropnet.publish.derived import cut_off_in_words, unit_of
 from dropnet.publish.facts import Facts, share_in_words
-from dropnet.publish.record import RECORD
+from dropnet.publish.record import folders
 from dropnet.tables.aggregate import points
 from dropnet.tables.margins import SHOWN
 
@@ -38,28 +44,31 @@ NONE = "-"
 CRITERIA = "criteria"  # the scale that README.md tells of
 
 
-def update(readme: str | Path, published: str | Path) -> None:
+def update(readme: str | Path, published: str | Path, configured: Collection[str]) -> None:
     """Write the page of every published scale, and what is between the markers of `readme`.
 
+    `configured` are the names of the scales that can be run, which published ones may outlive.
     Raises UserError if `readme` has no markers, or if findings mention what is not published.
     """
-    for page, text in texts(Path(readme), Path(published)).items():
+    for page, text in texts(Path(readme), Path(published), configured).items():
         if not page.exists() or _read(page) != text:
             write_text(page, text)
 
 
-def check(readme: str | Path, published: str | Path) -> None:
+def check(readme: str | Path, published: str | Path, configured: Collection[str]) -> None:
     """Raise UserError if `update` would change a page."""
-    for page, text in texts(Path(readme), Path(published)).items():
+    for page, text in texts(Path(readme), Path(published), configured).items():
         if not page.exists() or _read(page) != text:
             raise UserError(f"{page}: differs from the tables in {published}/; run make pages")
 
 
-def texts(readme: Path, published: Path) -> dict[Path, str]:
+def texts(readme: Path, published: Path, configured: Collection[str]) -> dict[Path, str]:
     """Return each page and what is to stand in it."""
-    folders = sorted(path.parent for path in published.glob(f"*/{RECORD}"))
-    scales = {folder.name: Facts(folder) for folder in folders}
-    pages = {facts.folder / "README.md": scale_page(facts, scales) for facts in scales.values()}
+    scales = {folder.name: Facts(folder) for folder in folders(published)}
+    pages = {
+        facts.folder / "README.md": scale_page(facts, scales, configured)
+        for facts in scales.values()
+    }
     return {**pages, readme: replaced(_read(readme), overview(published, scales), readme)}
 
 
@@ -88,7 +97,12 @@ def _environment() -> jinja2.Environment:
         autoescape=False,  # Markdown
     )
     environment.filters |= {"row": _row, "share": share_in_words, "answers": in_answers}
-    environment.globals |= {"in_points": in_points}
+    environment.tests["fewer_seeds_alone"] = protocol.fewer_seeds_alone
+    environment.globals |= {
+        "in_points": in_points,
+        "AT_REDUCED_SCALE": AT_REDUCED_SCALE,
+        "CONTRADICTED": CONTRADICTED,
+    }
     return environment
 
 
@@ -130,8 +144,14 @@ def overview(published: Path, scales: dict[str, Facts]) -> str:
 # ------------------------------------------------------------------------------- one scale
 
 
-def scale_page(facts: Facts, scales: dict[str, Facts]) -> str:
-    """Return the page of a scale: its origin, findings, verdicts, tables and figures."""
+def scale_page(facts: Facts, scales: dict[str, Facts], configured: Collection[str]) -> str:
+    """Return the page of a scale: its origin, findings, verdicts, tables and figures.
+
+    Args:
+        facts: of the scale.
+        scales: all that are published, for findings that mention them.
+        configured: the names of those that can still be run.
+    """
     folder, claims = facts.folder, facts.claims
     shown, folded = figures(facts)
     methods, shares = _shares(facts)
@@ -140,10 +160,15 @@ def scale_page(facts: Facts, scales: dict[str, Facts]) -> str:
         .get_template("scale.md.j2")
         .render(
             record=facts.record,
+            configured=folder.name in configured,
+            cut_off=_cut_off(facts),
+            trained=_trained(facts),
+            protocol_seeds=protocol.seeds(),
+            fewest_seeds=FEWEST_SEEDS,
             findings=_findings(folder, here=facts, scales=scales),
             claims=by_claim(claims) if claims["p_holds"].notna().any() else [],
             differ=claims[claims["agreement"] == DIFFERS].to_dict("records"),
-            failed=claims[claims["verdict"] == FAILS].to_dict("records"),
+            failed=claims[claims["verdict"].isin([FAILS, CONTRADICTED])].to_dict("records"),
             fragile=[row for row in claims.to_dict("records") if changed_by(row)],
             margin=SHOWN,
             methods=methods,
@@ -177,6 +202,36 @@ def _first_whole(picture: str) -> tuple[bool, str, str]:
     return picture != "criteria.png", experiment, picture
 
 
+def _cut_off(facts: Facts) -> list[tuple[str, str]]:
+    """The experiments that have runs which were stopped before their end, and which, in words."""
+    found = []
+    for name, settings in facts.record.settings.items():
+        runs = facts.runs[facts.runs["experiment"] == name]
+        words = cut_off_in_words(runs, settings["stop_fraction"], unit_of(settings))
+        if words:
+            found.append((name, words))
+    return found
+
+
+def _trained(facts: Facts) -> list[list[str]]:
+    """Experiments of which some method has fewer seeds than by the protocol, or was cut off."""
+    rows = []
+    for name, settings in facts.record.settings.items():
+        seeds = facts.record.seeds(name)
+        runs = facts.runs[facts.runs["experiment"] == name]
+        ends = cut_off(runs, settings["stop_fraction"]).groupby("method").max()
+        if ends.empty and min(seeds.values()) >= protocol.seeds():
+            continue
+        methods = dict.fromkeys(runs["method"])
+        told = (
+            f"`{method}`: {seeds[method]}"
+            + (f" (cut off at {ends[method]:.1g})" if method in ends.index else "")
+            for method in methods
+        )
+        rows.append([name, ", ".join(told)])
+    return rows
+
+
 def _shares(facts: Facts) -> tuple[list[str], dict[str, list[str]]]:
     """Methods, and for each experiment the largest share that goes by each within a point."""
     if not (facts.folder / "removable.csv").exists():
@@ -203,12 +258,14 @@ def accuracies(runs: pd.DataFrame) -> list[list[Any]]:
     for experiment, of_experiment in runs.groupby("experiment"):
         methods = list(dict.fromkeys(of_experiment["method"]))
         averages = points(of_experiment, "test_accuracy", methods)
-        unpruned = averages[averages["cycle"] == 0].iloc[0]
-        about = [experiment, of_experiment["dataset"].iloc[0], unpruned["runs"]]
+        dataset = of_experiment["dataset"].iloc[0]
         for method in [name for name in METHODS if name in methods] or [NONE]:
             curve = averages[averages["method"] == method]
+            unpruned = (averages if curve.empty else curve).iloc[0]
             cells = [_at_or_below(curve, target) for target in TARGETS]
-            rows.append([*about, _accuracy(unpruned), method, *cells])
+            rows.append(
+                [experiment, dataset, unpruned["runs"], _accuracy(unpruned), method, *cells]
+            )
     return rows
 
 

@@ -1,18 +1,28 @@
 """provenance.json of published/<scale>/: which code, data and machines made what is there."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from dropnet.errors import UserError
 from dropnet.files.artifacts import artifact, read_json
+from dropnet.paper import protocol
+from dropnet.tables.runs import BASELINE
 
 RECORD = "provenance.json"  # its name in published/<scale>/
 ENVIRONMENT = ("versions", "device", "cpu")  # what a job's provenance says of its machine
 KEYS = ("settings", "reductions", "inputs", "environments", "jobs", "scale")
 MEND = "git checkout brings it back"
-ONE_STATE = "publish one committed state of the code (or --allow-dirty, which is recorded)"
+COMMITTED = "publish what committed code has made (or --allow-dirty, which is recorded)"
+
+Run = tuple[str, str, int]  # experiment, method, seed
+
+
+def folders(published: str | Path) -> list[Path]:
+    """Return the folder of each published scale."""
+    found = sorted(path.parent for path in Path(published).glob(f"*/{RECORD}"))
+    return [folder for folder in found if not folder.name.startswith(".")]
 
 
 @dataclass(frozen=True)
@@ -22,16 +32,16 @@ class Record:
     Attributes:
         scale: its name.
         note: what is said of results that are not by the paper's protocol.
-        reductions: how each experiment differs from the paper's protocol, in words, or "".
         settings: of each experiment.
         inputs: SHA-256 of each file that was read.
-        jobs: one for each training job: experiment, method, seeds, commit, clean, wall_seconds,
-            and its environment (`ENVIRONMENT`).
+        jobs: one for each training job: experiment, method, seeds ("0-14", or "0-2,4-14" of one
+            whose other seeds were published anew), commit, clean, wall_seconds, and its environment
+            (`ENVIRONMENT`); `trained`, if that was more seeds, and `cut_off`, the fraction
+            remaining at which its runs were stopped before their end.
     """
 
     scale: str
     note: str
-    reductions: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
     jobs: list[dict[str, Any]] = field(default_factory=list)
@@ -42,10 +52,9 @@ class Record:
         content = read_json(path, KEYS, MEND)
         with artifact(path, MEND):
             environments = content["environments"]
-            return cls(
+            record = cls(
                 scale=content["scale"],
                 note=content.get("note", "Not the paper's protocol"),
-                reductions=content["reductions"],
                 settings=content["settings"],
                 inputs=content["inputs"],
                 jobs=[
@@ -53,6 +62,8 @@ class Record:
                     for job in content["jobs"]
                 ],
             )
+            _ = record.reductions, record.runs  # of whatever cannot be read
+            return record
 
     @property
     def commits(self) -> list[str]:
@@ -78,6 +89,33 @@ class Record:
                 different.append(job["environment"])
         return different
 
+    @property
+    def machines(self) -> list[str]:
+        """What they ran on, in words: GPUs, and processors."""
+        found = self.environments
+        return sorted({one["cpu"] if one["device"] == "cpu" else one["device"] for one in found})
+
+    @property
+    def runs(self) -> set[Run]:
+        """The runs that the jobs of methods have made."""
+        return {run for job in self.jobs if job["method"] != BASELINE for run in _runs_of(job)}
+
+    def seeds(self, experiment: str, methods: Collection[str] = ()) -> dict[str, int]:
+        """Return how many seeds of each method of an experiment there are, or of these methods."""
+        counts: dict[str, int] = {}
+        for of_experiment, method, _ in sorted(self.runs):
+            if of_experiment == experiment and (not methods or method in methods):
+                counts[method] = counts.get(method, 0) + 1
+        return counts
+
+    @property
+    def reductions(self) -> dict[str, str]:
+        """How each experiment differs from the paper's protocol, in words, or ""."""
+        return {
+            name: protocol.reductions_of(settings, self.seeds(name).values())
+            for name, settings in self.settings.items()
+        }
+
     def content(self) -> dict[str, Any]:
         """Return it as it is written: what the jobs have in common is said once."""
         environments = self.environments
@@ -102,7 +140,6 @@ class Record:
         datasets = tuple(chosen["dataset"] for chosen in settings.values())
         return replace(
             self,
-            reductions={name: self.reductions[name] for name in settings},
             settings=settings,
             inputs={
                 file: checksum
@@ -112,35 +149,107 @@ class Record:
             jobs=[job for job in self.jobs if job["experiment"] in settings],
         )
 
-    def merged(self, old: "Record") -> "Record":
-        """Return this record with that of other experiments in front.
+    def without(self, runs: Collection[Run]) -> "Record":
+        """Return what it says of other runs, and of the baselines that those were pruned from."""
+        jobs = [
+            left for job in self.jobs if job["method"] != BASELINE and (left := _left(job, runs))
+        ]
+        needed = {(name, seed) for job in jobs for name, _, seed in _runs_of(job)}
+        baselines = [
+            job
+            for job in self.jobs
+            if job["method"] == BASELINE
+            and any((name, seed) in needed for name, _, seed in _runs_of(job))
+        ]
+        return replace(self, jobs=[*baselines, *jobs])
 
-        Raises UserError if the two were made from different files of one name.
+    def merged(self, old: "Record", order: Mapping[str, Collection[str]]) -> "Record":
+        """Return this record together with an older one of other runs.
+
+        Args:
+            old: of runs that this one does not have (`without`).
+            order: the methods of each experiment, in the order in which they are told.
+
+        Raises UserError if one experiment was made with different settings, or if the two were made
+        from different files of one name.
         """
+        folder = Path("published", self.scale)
+        for name in old.settings.keys() & self.settings.keys():
+            published, now = (protocol.complete(s.settings[name]) for s in (old, self))
+            other = [key for key in now if published.get(key) != now[key]]
+            if other or published.keys() != now.keys():
+                key = (other or sorted(published.keys() ^ now.keys()))[0]
+                raise UserError(
+                    f"{folder}: {name} is published with {key} {published.get(key)!r}, and these"
+                    f" have {now.get(key)!r}; --replace {name} puts these in its place"
+                )
         for file, checksum in old.inputs.items():
             if self.inputs.get(file, checksum) != checksum:
-                folder = Path("published", self.scale)
                 raise UserError(f"{folder}: made from another {file}; remove it to publish these")
+        settings = {**old.settings, **self.settings}
         return replace(
             self,
-            reductions={**old.reductions, **self.reductions},
-            settings={**old.settings, **self.settings},
+            settings=settings,
             inputs={**self.inputs, **old.inputs},
-            jobs=[*old.jobs, *self.jobs],
+            jobs=_in_order([*old.jobs, *self.jobs], list(settings), order),
         )
 
-    def refuse_mixed(self) -> None:
-        """Raise UserError unless the jobs of each experiment ran on one committed state."""
-        for experiment in self.settings:
-            jobs = replace(self, jobs=[j for j in self.jobs if j["experiment"] == experiment])
-            made = f"{Path('results', self.scale, experiment)}: made by"
-            commits = [commit[:10] for commit in jobs.commits]
-            if len(commits) > 1:
-                said = f"{made} {len(commits)} commits, {', '.join(commits)}"
-                raise UserError(f"{said}; {ONE_STATE}")
-            if not all(job["commit"] for job in jobs.jobs):
-                said = f"{made} code of an unknown commit, as git did not tell it"
-                raise UserError(f"{said}; {ONE_STATE}")
-            if not jobs.clean:
-                said = f"{made} uncommitted changes to commit {commits[0]}"
-                raise UserError(f"{said}; {ONE_STATE}")
+    def refuse_unclean(self) -> None:
+        """Raise UserError unless each job ran on a committed state of the code."""
+        for job in self.jobs:
+            where = Path("results", self.scale, job["experiment"])
+            what = f"{where}: {job['method']}, seeds {job['seeds']}, was made by"
+            if not job["commit"]:
+                said = f"{what} code of an unknown commit, as git did not tell it"
+                raise UserError(f"{said}; {COMMITTED}")
+            if job["clean"] is not True:
+                said = f"{what} uncommitted changes to commit {job['commit'][:10]}"
+                raise UserError(f"{said}; {COMMITTED}")
+
+
+def _seed_numbers(seeds: str) -> list[int]:
+    """The seeds of "0-2,4-14"."""
+    ends = [tuple(map(int, block.split("-"))) for block in seeds.split(",")]
+    return [seed for first, last in ends for seed in range(first, last + 1)]
+
+
+def _blocks(seeds: Iterable[int]) -> str:
+    """The contrary of `_seed_numbers`."""
+    blocks: list[list[int]] = []
+    for seed in sorted(seeds):
+        if blocks and blocks[-1][1] == seed - 1:
+            blocks[-1][1] = seed
+        else:
+            blocks.append([seed, seed])
+    return ",".join(f"{first}-{last}" for first, last in blocks)
+
+
+def _runs_of(job: Mapping[str, Any]) -> list[Run]:
+    return [(job["experiment"], job["method"], seed) for seed in _seed_numbers(job["seeds"])]
+
+
+def _left(job: dict[str, Any], runs: Collection[Run]) -> dict[str, Any] | None:
+    """What is left of a job without some runs; None if nothing is."""
+    left = [run for run in _runs_of(job) if run not in runs]
+    if not left:
+        return None
+    if len(left) == len(_runs_of(job)):
+        return job
+    seeds = _blocks(seed for _, _, seed in left)
+    return {**job, "seeds": seeds, "trained": job.get("trained", job["seeds"])}
+
+
+def _in_order(
+    jobs: Iterable[dict[str, Any]],
+    experiments: list[str],
+    order: Mapping[str, Collection[str]],
+) -> list[dict[str, Any]]:
+    """Jobs by experiment, the baselines first, then by method and by seed."""
+
+    def place(job: dict[str, Any]) -> tuple[int, int, str, int]:
+        name, method = job["experiment"], job["method"]
+        methods = [BASELINE, *order.get(name, ())]
+        rank = methods.index(method) if method in methods else len(methods)
+        return experiments.index(name), rank, method, _seed_numbers(job["seeds"])[0]
+
+    return sorted(jobs, key=place)

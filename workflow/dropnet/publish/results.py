@@ -1,6 +1,8 @@
-"""The finished experiments of a scale in results/ and figures/, complete and in agreement."""
+"""The finished jobs of a scale in results/: which there are, their tables, where they come from."""
 
 import json
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,40 +11,39 @@ from typing import Any
 import pandas as pd
 
 from dropnet.config.methods import Method
-from dropnet.config.plan import Figure, Job, Plan, ScalePlan
+from dropnet.config.plan import Job, Plan, ScalePlan
 from dropnet.errors import UserError, nearest
 from dropnet.files.artifacts import read_json
-from dropnet.files.csv_tables import table_text
 from dropnet.publish.record import ENVIRONMENT, Record
-from dropnet.tables.aggregate import combine, curve, read_runs
-from dropnet.tables.columns import AGREEMENT
+from dropnet.tables.aggregate import read_runs
+from dropnet.tables.agreement import agreement_rows, cycles_of
+from dropnet.tables.columns import AGREEMENT, SIZES
+from dropnet.tables.sizes import size_rows
 
-KINDS = ("png", "svg")
 OF_JOB = ("settings", "inputs", "git", "wall_seconds", *ENVIRONMENT)  # keys of its provenance
+_TABLE = re.compile(r"runs_seeds(\d+-\d+)\.csv")
 
 
 @dataclass(frozen=True)
 class Finished:
-    """The experiments of a scale whose training jobs are all done, and their files.
+    """The training jobs of a scale that are complete, each with its baseline, and their files.
 
     Paths are relative to the project's folder, the working directory.
 
     Attributes:
         plan: of the scale.
-        experiments: the finished ones.
-        left_out: the others of the scale.
+        jobs: the baselines and methods, in the order of the configuration. Blocks of seeds are
+            those that are there, whatever is configured now; no seed of a method is in two.
     """
 
     plan: ScalePlan
-    experiments: list[str]
-    left_out: list[str]
+    jobs: list[Job]
 
     @classmethod
     def find(cls, plan: Plan, scale: str) -> "Finished":
-        """Look which experiments of a scale are finished.
+        """Look which jobs of a scale are complete.
 
-        Raises UserError if the scale is not configured, if no experiment is finished, or if a
-        table or a figure of a finished one is missing.
+        Raises UserError if the scale is not configured, or if no job is complete.
         """
         configured = plan.config["scales"]
         if scale not in configured:
@@ -50,15 +51,39 @@ class Finished:
             hint = nearest(scale, configured)
             raise UserError(f"scale: {scale!r} is not configured{hint}; allowed: {allowed}")
         at_scale = plan.at(scale)
-        every = at_scale.experiments
-        missing = {name: _absent(cls(at_scale, [name], []).job_files) for name in every}
-        done = [name for name in every if not missing[name]]
-        finished = cls(at_scale, done, [name for name in every if missing[name]])
-        absent = _absent(finished.other_files) if done else missing[every[0]]
-        if absent:
-            others = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
-            raise UserError(f"{absent[0]}{others}: missing; make figures SCALE={scale} makes it")
-        return finished
+        nothing = cls(at_scale, [])
+        jobs = [job for name in plan.experiments for job in nothing._complete(name)]
+        if not jobs:
+            folder = nothing.folder
+            raise UserError(f"{folder}: no job is complete; make figures SCALE={scale} trains them")
+        return cls(at_scale, jobs)
+
+    def _complete(self, experiment: str) -> Iterator[Job]:
+        """Its complete jobs, the baselines that they need first."""
+        methods = [
+            job for method in self.plan.plan.experiments[experiment]
+            for job in self._blocks(experiment, method)
+        ]  # fmt: skip
+        for seeds in dict.fromkeys(job.seeds for job in methods):
+            yield Job(experiment, None, seeds)
+        yield from methods
+
+    def _blocks(self, experiment: str, method: Method) -> list[Job]:
+        """The complete jobs of a method; where blocks of seeds overlap, the larger one counts."""
+        folder = self.folder / Job(experiment, method, "0-0").folder
+        found = [
+            Job(experiment, method, match[1])
+            for path in folder.glob("runs_seeds*.csv")
+            if (match := _TABLE.fullmatch(path.name))
+        ]
+        taken: set[int] = set()
+        chosen = []
+        for job in sorted(found, key=lambda j: (-len(j.seed_numbers), j.seed_numbers.start)):
+            files = [*self.files_of(job), *self.files_of(Job(experiment, None, job.seeds))]
+            if taken.isdisjoint(job.seed_numbers) and all(path.exists() for path in files):
+                taken.update(job.seed_numbers)
+                chosen.append(job)
+        return sorted(chosen, key=lambda job: job.seed_numbers.start)
 
     @property
     def scale(self) -> str:
@@ -71,96 +96,62 @@ class Finished:
         return Path("results", self.scale)
 
     @property
-    def jobs(self) -> list[Job]:
-        """The training jobs."""
-        return list(self.plan.jobs(*self.experiments))
-
-    @property
-    def job_files(self) -> list[Path]:
-        """What the training jobs leave behind: tables, and where they come from."""
-        tables = [self.folder / job.folder / f"runs_seeds{job.seeds}.csv" for job in self.jobs]
-        return [*tables, *map(self.provenance_of, self.jobs)]
-
-    @property
-    def other_files(self) -> list[Path]:
-        """What follows from these and has to be there as well."""
-        return [*self.curves.values(), *self.pictures, *self.agreements, *self.sizes]
-
-    @property
-    def figures(self) -> dict[str, Figure]:
-        """The figures that show the experiments, by name."""
-        every = self.plan.figures.items()
-        return {name: figure for name, figure in every if figure.experiment in self.experiments}
-
-    @property
-    def curves(self) -> dict[str, Path]:
-        """What each figure is drawn from."""
-        return {name: self.folder / "curves" / f"{name}.csv" for name in self.figures}
-
-    @property
-    def pictures(self) -> list[Path]:
-        """The figures, in each of `KINDS`."""
-        return [Path("figures", self.scale, f"{f}.{kind}") for f in self.figures for kind in KINDS]
-
-    @property
-    def agreements(self) -> list[Path]:
-        """Tables of how far masks agree with the oracle's, of experiments that have one."""
+    def left_out(self) -> list[str]:
+        """The experiments of the scale of which a method or a seed is not complete."""
+        present = {(j.experiment, j.name, seed) for j in self.jobs for seed in j.seed_numbers}
         return [
-            self.folder / name / "agreement.csv"
-            for name in sorted(self.experiments)
-            if "oracle" in self._methods[name]
+            name
+            for name in self.plan.experiments
+            if any(
+                (name, job.name, seed) not in present
+                for job in self.plan.jobs(name)
+                if job.method
+                for seed in job.seed_numbers
+            )
         ]
 
-    @property
-    def sizes(self) -> list[Path]:
-        """Tables of the networks' sizes."""
-        return [self.folder / name / "sizes.csv" for name in sorted(self.experiments)]
-
-    def provenance_of(self, job: Job) -> Path:
-        """Return where a job has written what it was made from."""
-        return self.folder / job.folder / f"provenance_seeds{job.seeds}.json"
-
-    def tables(self) -> dict[str, str]:
-        """Return the text of runs.csv, curves.csv, sizes.csv and agreement.csv.
-
-        Raises UserError if a figure was drawn from a curve that is not what the runs give now.
-        """
-        return {
-            "runs.csv": table_text(self._runs),
-            "curves.csv": self._curves_text(),
-            "sizes.csv": _joined(self.sizes),
-            "agreement.csv": _joined(self.agreements) or f"{','.join(AGREEMENT)}\n",
-        }
+    def files_of(self, job: Job) -> list[Path]:
+        """Return what a job leaves behind: its table, its networks, and where they come from."""
+        kinds = (("runs", "csv"), ("networks", "safetensors"), ("provenance", "json"))
+        folder = self.folder / job.folder
+        return [folder / f"{name}_seeds{job.seeds}.{kind}" for name, kind in kinds]
 
     @cached_property
-    def _runs(self) -> pd.DataFrame:
-        pruning = [job for job in self.jobs if job.method]
-        files = [self.folder / job.folder / f"runs_seeds{job.seeds}.csv" for job in pruning]
-        return read_runs(files, self._methods)
+    def runs(self) -> pd.DataFrame:
+        """The runs of all methods, as in runs.csv. Raises UserError if a table is damaged."""
+        methods = self.plan.plan.experiments.items()
+        names = {name: [method.name for method in of_name] for name, of_name in methods}
+        return read_runs([self.files_of(job)[0] for job in self.jobs if job.method], names)
 
-    @property
-    def _methods(self) -> dict[str, list[str]]:
-        """The names of the methods of each experiment."""
-        methods = self.plan.plan.experiments
-        return {name: [method.name for method in methods[name]] for name in self.experiments}
+    def sizes(self) -> pd.DataFrame:
+        """Return the sizes of their networks, as in sizes.csv."""
+        datasets = self.plan.plan.config["datasets"]
+        rows: list[dict[str, Any]] = []
+        for name, networks in self._networks(self.jobs):
+            settings = self.plan.settings(name)
+            rows += size_rows(settings, datasets[settings.dataset]["image"], networks)
+        return pd.DataFrame(rows, columns=list(SIZES))
 
-    def _curves_text(self) -> str:
-        accuracies = []
-        for name, path in self.curves.items():
-            figure = self.figures[name]
-            of_figure = curve(
-                self._runs[self._runs["experiment"] == figure.experiment],
-                name,
-                figure.shows,
-                figure.runs,
-                figure.stop_fraction,
-            )
-            if path.read_text(encoding="utf-8") != table_text(of_figure):
-                message = "does not follow from the present runs; make figures again"
-                raise UserError(f"{path}: {message}")
-            if figure.shows.endswith("_accuracy"):
-                accuracies.append(of_figure)
-        return table_text(combine(accuracies))
+    def agreement(self) -> pd.DataFrame:
+        """Return how far their masks are the oracle's, as in agreement.csv.
+
+        Compared are the networks of methods that decide what goes, where their oracle is here too.
+        """
+        rows: list[dict[str, Any]] = []
+        deciding = [job for job in self.jobs if job.method and not job.method.parent]
+        for name, networks in self._networks(deciding):
+            if "oracle" in networks:
+                rows += agreement_rows(name, cycles_of(networks))
+        return pd.DataFrame(rows, columns=list(AGREEMENT))
+
+    def _networks(self, jobs: Iterable[Job]) -> Iterator[tuple[str, dict[str, list[Path]]]]:
+        """The experiments of jobs, each with the networks of its methods."""
+        found: dict[str, dict[str, list[Path]]] = {}
+        for job in jobs:
+            if job.method:
+                of_method = found.setdefault(job.experiment, {}).setdefault(job.name, [])
+                of_method.append(self.files_of(job)[1])
+        yield from found.items()
 
     def record(self) -> Record:
         """Return where all of it comes from.
@@ -171,7 +162,7 @@ class Finished:
         inputs: dict[str, str] = {}
         jobs = []
         for job in self.jobs:
-            path = self.provenance_of(job)
+            path = self.files_of(job)[2]
             made = read_json(path, OF_JOB)
             if made["settings"] != self._settings(job.experiment, job.method):
                 message = "made with other settings than config.yaml's; make it again"
@@ -188,11 +179,11 @@ class Finished:
                     "wall_seconds": made["wall_seconds"],
                 }
             )
+        experiments = dict.fromkeys(job.experiment for job in self.jobs)
         return Record(
             scale=self.scale,
             note=self.plan.note,
-            reductions={name: self.plan.reductions(name) for name in self.experiments},
-            settings={name: self._settings(name) for name in self.experiments},
+            settings={name: self._settings(name) for name in experiments},
             inputs=inputs,
             jobs=jobs,
         )
@@ -200,15 +191,3 @@ class Finished:
     def _settings(self, experiment: str, method: Method | None = None) -> dict[str, Any]:
         """What is configured, in the form of a job's provenance."""
         return json.loads(self.plan.settings(experiment, method).to_json())
-
-
-def _absent(files: list[Path]) -> list[Path]:
-    return [path for path in files if not path.exists()]
-
-
-def _joined(paths: list[Path]) -> str:
-    """The text of several tables of the same columns, one after the other; of none ""."""
-    if not paths:
-        return ""
-    texts = [path.read_text(encoding="utf-8").splitlines(keepends=True) for path in paths]
-    return "".join([texts[0][0], *(row for _, *rows in texts for row in rows)])

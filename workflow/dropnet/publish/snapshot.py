@@ -1,26 +1,34 @@
 """published/<scale>/: the committed copy of a scale's finished runs, with where it comes from.
 
-Only experiments that are complete, of the present configuration and each of one committed state of
-the code are copied. What was published earlier of other experiments stays: long runs are made one
-at a time, on several machines. All paths are relative to the project's folder, the working
-directory.
+Training takes days, on several machines, so that results are published job by job: those that are
+complete are put beside what was published earlier, which keeps the runs of other seeds and methods.
+What holds an experiment together is therefore not its commit but that all of its runs have the same
+settings and data; each job is recorded with its own commit. All paths are relative to the project's
+folder, the working directory.
 """
 
-import csv
-import io
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from operator import itemgetter
 from pathlib import Path
 
-from dropnet.config.plan import Plan
-from dropnet.errors import UserError
-from dropnet.files.artifacts import atomic_path, write_json, write_text
-from dropnet.publish.record import RECORD, Record
-from dropnet.publish.results import Finished
+import numpy as np
+import pandas as pd
 
-TABLES = ("runs.csv", "curves.csv", "sizes.csv", "agreement.csv")
+from dropnet.config.plan import Plan
+from dropnet.errors import UserError, nearest
+from dropnet.files.artifacts import write_json
+from dropnet.files.csv_rows import Reader
+from dropnet.files.csv_tables import read_table, write_table
+from dropnet.publish.derived import derive_one, draw_one
+from dropnet.publish.record import MEND, RECORD, Record, Run
+from dropnet.publish.results import Finished
+from dropnet.tables.aggregate import read_runs
+from dropnet.tables.columns import AGREEMENT, SIZES
+from dropnet.tables.runs import RUNS
+
+RUN = ["experiment", "method", "seed"]
 
 
 @dataclass(frozen=True)
@@ -29,148 +37,203 @@ class Published:
 
     Attributes:
         files: what published/<scale>/ has now, runs.csv the first.
-        left_out: experiments of the scale whose runs are not complete.
+        left_out: experiments of the scale of which a method or a seed is not complete.
     """
 
     files: list[Path]
     left_out: list[str]
 
 
-def publish(plan: Plan, scale: str, *, allow_dirty: bool = False) -> Published:
-    """Copy tables and figures of a scale to published/<scale>/, and write provenance.json there.
+def publish(
+    plan: Plan, scale: str, *, allow_dirty: bool = False, replacing: Collection[str] = ()
+) -> Published:
+    """Put the finished jobs of a scale into published/<scale>/, and what follows from all of it.
 
-    Raises UserError, before anything is written, if no experiment is complete, a figure of a
-    complete one is missing or does not follow from its runs, or a job had other settings than the
-    configured ones; if it read other data than what is published already; and, unless
-    `allow_dirty`, if an experiment's jobs ran on several commits or on code that was not committed.
+    Runs that are published already stay, but for those of the same experiment, method and seed, of
+    experiments that are no longer configured, and of those in `replacing`.
+
+    Raises UserError, before anything is written, if no job is complete or one had other settings
+    than the configured ones; if what is published already is damaged, or was made from other data,
+    or has other settings of the same experiment; and, unless `allow_dirty`, if a job ran on code
+    that was not committed.
     """
+    for name in replacing:
+        if name not in plan.experiments:
+            hint, allowed = nearest(name, plan.experiments), ", ".join(plan.experiments)
+            raise UserError(f"--replace: {name!r} is not configured{hint}; allowed: {allowed}")
     finished = Finished.find(plan, scale)
     new = Snapshot.of(finished)
     if not allow_dirty:
-        new.record.refuse_mixed()
-    old = Snapshot.read(new.folder)
-    kept = [
-        name
-        for name in old.record.settings
-        if name in plan.experiments and name not in finished.experiments
-    ]
-    shown = [name for name, figure in plan.figures.items() if figure.experiment in kept]
-    return Published(new.merged(old.only(kept, shown)).write(), finished.left_out)
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table as text in cells, as it stands in its file."""
-
-    head: list[str]
-    rows: list[list[str]]
-
-    @classmethod
-    def of(cls, text: str) -> "Table":
-        """Take it from the text of its file."""
-        head, *rows = csv.reader(io.StringIO(text, newline=""))
-        return cls(head, rows)
-
-    @property
-    def text(self) -> str:
-        """The text of its file."""
-        file = io.StringIO(newline="")
-        csv.writer(file, lineterminator="\n").writerows([self.head, *self.rows])
-        return file.getvalue()
-
-    def only(self, wanted: Mapping[str, Collection[str]]) -> "Table":
-        """Return the rows that have a wanted value in each of the columns named, if it has them."""
-        columns = [
-            (self.head.index(name), values) for name, values in wanted.items() if name in self.head
-        ]
-        rows = [row for row in self.rows if all(row[i] in values for i, values in columns)]
-        return replace(self, rows=rows)
-
-    def merged(self, old: "Table") -> "Table":
-        """Return the rows of both, in the order of their first column."""
-        rows = [*self.rows, *old.rows]
-        return replace(self, rows=sorted(rows, key=itemgetter(0)) if old.rows else rows)
+        new.record.refuse_unclean()
+    folder = Path("published", scale)
+    old = Snapshot.read(folder).only(plan.experiments.keys() - set(replacing))
+    return Published(new.merged(old, plan).write(folder, plan), finished.left_out)
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What published/<scale>/ has, or is to have, of some experiments.
+    """The runs that published/<scale>/ has, or is to have.
 
     Attributes:
-        folder: published/<scale>/.
-        tables: by the names of their files, which are among `TABLES`.
-        pictures: the figures, wherever they are now.
+        runs: as in runs.csv.
+        sizes: as in sizes.csv.
+        agreement: as in agreement.csv.
         record: where all of it comes from.
     """
 
-    folder: Path
-    tables: Mapping[str, Table]
-    pictures: list[Path]
+    runs: pd.DataFrame
+    sizes: pd.DataFrame
+    agreement: pd.DataFrame
     record: Record
 
     @classmethod
     def of(cls, finished: Finished) -> "Snapshot":
         """Take it from finished results. Raises UserError if these do not agree."""
-        tables = {name: Table.of(text) for name, text in finished.tables().items()}
-        folder = Path("published", finished.scale)
-        return cls(folder, tables, finished.pictures, finished.record())
+        return cls(finished.runs, finished.sizes(), finished.agreement(), finished.record())
 
     @classmethod
     def read(cls, folder: Path) -> "Snapshot":
         """Read what is published; that may be nothing. Raises UserError if it is damaged."""
         if not (folder / RECORD).exists():
-            return cls(folder, {}, [], Record(scale=folder.name, note=""))
-        tables = {
-            name: Table.of((folder / name).read_text(encoding="utf-8"))
-            for name in TABLES
-            if (folder / name).exists()
-        }
-        pictures = sorted((folder / "figures").glob("*"))
-        return cls(folder, tables, pictures, Record.read(folder / RECORD))
+            runs, sizes, agreement = (
+                pd.DataFrame(columns=list(names)) for names in (RUNS, SIZES, AGREEMENT)
+            )
+            return cls(runs, sizes, agreement, Record(scale=folder.name, note=""))
+        record = Record.read(folder / RECORD)
+        with _mended():
+            runs = read_runs([folder / "runs.csv"])
+            sizes = _read(folder / "sizes.csv", SIZES)
+            agreement = _read(folder / "agreement.csv", AGREEMENT)
+        if lost := sorted(record.runs ^ _keys(runs)):
+            experiment, method, seed = lost[0]
+            there = RECORD if lost[0] in record.runs else "runs.csv"
+            raise UserError(
+                f"{folder}: {experiment}, {method}, seed {seed} is in {there} alone; {MEND}"
+            )
+        return cls(runs, sizes, agreement, record)
 
-    def only(self, experiments: Collection[str], figures: Collection[str]) -> "Snapshot":
-        """Return what it has of some experiments and of some figures."""
-        wanted = {"experiment": experiments, "figure": figures}
+    def only(self, experiments: Collection[str]) -> "Snapshot":
+        """Return what it has of some experiments."""
+        runs, sizes, agreement = (
+            table[table["experiment"].isin(list(experiments))]
+            for table in (self.runs, self.sizes, self.agreement)
+        )
         return replace(
-            self,
-            tables={name: table.only(wanted) for name, table in self.tables.items()},
-            pictures=[path for path in self.pictures if path.stem in figures],
-            record=self.record.only(experiments),
+            self, runs=runs, sizes=sizes, agreement=agreement, record=self.record.only(experiments)
         )
 
-    def merged(self, old: "Snapshot") -> "Snapshot":
-        """Return this snapshot together with an old one of other experiments.
+    def without(self, taken: Collection[Run]) -> "Snapshot":
+        """Return what it has but for some runs.
 
-        Raises UserError if their tables have other columns, or if they were made from different
-        files of one name.
+        With those of an oracle goes what says how far masks were the oracle's.
         """
-        tables = dict(self.tables)
-        for name, table in old.tables.items():
-            if table.rows and table.head != tables[name].head:
-                had = ", ".join(table.head)
-                raise UserError(f"{old.folder / name}: has other columns than now: {had}")
-            tables[name] = tables[name].merged(table)
+        oracles = {(name, seed) for name, method, seed in taken if method == "oracle"}
+        pairs = zip(self.agreement["experiment"], self.agreement["seed"], strict=True)
+        agreement = _only(self.agreement, (pair not in oracles for pair in pairs))
         return replace(
             self,
-            tables=tables,
-            pictures=[*old.pictures, *self.pictures],
-            record=self.record.merged(old.record),
+            runs=_without(self.runs, taken),
+            sizes=_without(self.sizes, taken),
+            agreement=_without(agreement, taken),
+            record=self.record.without(taken),
         )
 
-    def write(self) -> list[Path]:
-        """Make the folder hold this and no other figures, and return the files it wrote or kept."""
-        files = []
-        for name, table in self.tables.items():
-            # a scale without figures has no curves, and says so
-            if table.rows or name == "curves.csv" or (self.folder / name).exists():
-                write_text(self.folder / name, table.text)
-                files.append(self.folder / name)
-        copies = {path: self.folder / "figures" / path.name for path in self.pictures}
-        for source, copy in copies.items():
-            if source != copy:
-                with atomic_path(copy) as temporary:
-                    shutil.copyfile(source, temporary)
-        for old in {*(self.folder / "figures").glob("*")} - {*copies.values()}:
-            old.unlink()  # it is no longer configured
-        write_json(self.folder / RECORD, self.record.content())
-        return [*files, *copies.values(), self.folder / RECORD]
+    def merged(self, old: "Snapshot", plan: Plan) -> "Snapshot":
+        """Return this snapshot, and what an older one has of other runs.
+
+        Raises UserError if one experiment was made with different settings, or if they were made
+        from different files of one name.
+        """
+        order = {
+            name: [method.name for method in methods] for name, methods in plan.experiments.items()
+        }
+        kept = old.without(_keys(self.runs))
+        return Snapshot(
+            _joined(kept.runs, self.runs, order, ["seed", "cycle"]),
+            _joined(kept.sizes, self.sizes, order, ["seed", "cycle"]),
+            _joined(kept.agreement, self.agreement, order, ["seed", "fraction_remaining"]),
+            self.record.merged(kept.record, order),
+        )
+
+    def write(self, folder: Path, plan: Plan) -> list[Path]:
+        """Make a folder hold this, what follows from it, and no other table or figure.
+
+        All of it is made beside the folder first, so that an error changes nothing.
+        """
+        with _beside(folder) as made:
+            write_table(made / "runs.csv", self.runs)
+            for file, table in (("sizes.csv", self.sizes), ("agreement.csv", self.agreement)):
+                if not table.empty:
+                    write_table(made / file, table)
+            write_json(made / RECORD, self.record.content())
+            derive_one(made, plan)
+            draw_one(made, plan)
+            names = sorted(path.relative_to(made) for path in made.rglob("*") if path.is_file())
+            (folder / "figures").mkdir(parents=True, exist_ok=True)
+            for name in names:
+                (made / name).replace(folder / name)
+        for old in [*folder.glob("*.csv"), *folder.glob("figures/*")]:
+            if old.relative_to(folder) not in names:
+                old.unlink()  # it is no longer configured
+        return sorted((folder / name for name in names), key=lambda path: path.name != "runs.csv")
+
+
+@contextmanager
+def _beside(folder: Path) -> Iterator[Path]:
+    """An empty folder beside a folder, on the same disk, which does not outlive the block."""
+    made = folder.with_name(f".{folder.name}")
+    shutil.rmtree(made, ignore_errors=True)
+    made.mkdir(parents=True)
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made)
+
+
+@contextmanager
+def _mended() -> Iterator[None]:
+    """Within, errors of a table say how to mend one that is committed."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{str(error).partition('; delete')[0]}; {MEND}") from None
+
+
+def _read(path: Path, readers: Mapping[str, Reader]) -> pd.DataFrame:
+    """A table that may be missing, as nothing was to be said in it."""
+    return read_table(path, readers) if path.exists() else pd.DataFrame(columns=list(readers))
+
+
+def _keys(table: pd.DataFrame) -> set[Run]:
+    return set(table[RUN].itertuples(index=False, name=None))
+
+
+def _without(table: pd.DataFrame, taken: Collection[Run]) -> pd.DataFrame:
+    return _only(table, (key not in taken for key in table[RUN].itertuples(index=False, name=None)))
+
+
+def _only(table: pd.DataFrame, wanted: Iterable[bool]) -> pd.DataFrame:
+    """The rows that are wanted; of a table without rows none, and all of its columns."""
+    return table[np.array([*wanted], dtype=bool)]
+
+
+def _joined(
+    old: pd.DataFrame,
+    new: pd.DataFrame,
+    order: Mapping[str, Sequence[str]],
+    within: Sequence[str],
+) -> pd.DataFrame:
+    """Rows of both: by experiment, method as configured, and `within`; fractions from 1 down."""
+    table = pd.concat([part for part in (old, new) if not part.empty] or [new], ignore_index=True)
+    places = {
+        (name, method): place
+        for name, methods in order.items()
+        for place, method in enumerate(methods)
+    }
+    pairs = zip(table["experiment"], table["method"], strict=True)
+    table = table.assign(place=[places.get(pair, len(places)) for pair in pairs])
+    upward = [key != "fraction_remaining" for key in within]
+    table = table.sort_values(
+        ["experiment", "place", "method", *within], ascending=[True, True, True, *upward]
+    )
+    return table.drop(columns="place").reset_index(drop=True)

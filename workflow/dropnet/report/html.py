@@ -17,7 +17,15 @@ from dropnet.criteria.league import in_words as in_sentences
 from dropnet.files.artifacts import artifact, read_json
 from dropnet.files.code_files import WORKFLOW
 from dropnet.files.provenance import git_state
-from dropnet.paper.judging import best_evidence, by_claim, changed_by, in_answers, in_points
+from dropnet.paper.judging import (
+    AT_REDUCED_SCALE,
+    best_evidence,
+    by_claim,
+    changed_by,
+    in_answers,
+    in_points,
+)
+from dropnet.paper.protocol import fewer_seeds_alone
 from dropnet.tables.runs import BASELINE
 from dropnet.tables.speed import in_words, judged, pruned
 
@@ -81,12 +89,16 @@ def render(
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["answers"] = in_answers
+    environment.globals["AT_REDUCED_SCALE"] = AT_REDUCED_SCALE
     statements = [_statement(row) for row in claims.to_dict("records")]
     jobs = [_job(Path(path)) for path in provenance]
     return environment.get_template("report.html.j2").render(
         scale=scale,
         note=note,
-        reduced=sum(bool(picture.reductions) for picture in pictures),
+        reduced=sum(
+            bool(picture.reductions) and not fewer_seeds_alone(picture.reductions)
+            for picture in pictures
+        ),
         claims=by_claim(best_evidence([claims, *published])),
         published=bool(published),
         statements=statements,
@@ -166,8 +178,6 @@ def _statement(row: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
     """A row of claims.csv with its numbers as text, in points of accuracy."""
     return {
         **row,
-        # what is reduced stands on the face of the figure
-        "reason": row["reason"].split(":")[0],
         "ours": in_points(row["effect"], row["ci_low"], row["ci_high"]),
         "papers": in_points(row["paper_effect"], row["paper_low"], row["paper_high"]),
         "apart": in_points(row["difference"], row["difference_low"], row["difference_high"]),

@@ -1,10 +1,12 @@
 """How far the masks of other methods are those of the oracle (Section 5)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from dropnet.files.csv_rows import write_rows
 from dropnet.networks.cycle import Cycle
+from dropnet.networks.cycle_files import load_cycles
 from dropnet.tables.columns import AGREEMENT
 
 
@@ -35,12 +37,26 @@ def agreement_with(
         yield network.seed, share, equal / nodes, share**2 + (1 - share) ** 2
 
 
-def write_agreement(path: str | Path, experiment: str, methods: dict[str, list[Cycle]]) -> None:
-    """Write the agreement of every method with the one called "oracle", one row a network."""
-    rows = (
-        dict(zip(AGREEMENT, (experiment, method, *row), strict=True))
-        for method, cycles in methods.items()
-        if method != "oracle"
-        for row in agreement_with(methods["oracle"], cycles)
-    )
-    write_rows(path, AGREEMENT, rows)
+def cycles_of(networks: Mapping[str, Sequence[str | Path]]) -> dict[str, list[Cycle]]:
+    """Read the cycles of each method from its files, as `cycle_files.save_cycles` writes them."""
+    return {
+        method: [cycle for path in paths for cycle in load_cycles(path)[0]]
+        for method, paths in networks.items()
+    }
+
+
+def agreement_rows(
+    experiment: str, methods: Mapping[str, Sequence[Cycle]]
+) -> Iterator[dict[str, Any]]:
+    """Yield the agreement of every method with the one called "oracle", one row a network."""
+    for method, cycles in methods.items():
+        if method != "oracle":
+            for row in agreement_with(methods["oracle"], cycles):
+                yield dict(zip(AGREEMENT, (experiment, method, *row), strict=True))
+
+
+def write_agreement(
+    path: str | Path, experiment: str, methods: Mapping[str, Sequence[Cycle]]
+) -> None:
+    """Write these rows."""
+    write_rows(path, AGREEMENT, agreement_rows(experiment, methods))

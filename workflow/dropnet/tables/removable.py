@@ -68,7 +68,9 @@ def tabulate(
         )
         of_method = of_method[of_method["fraction_remaining"] > 0]
         table = of_method.pivot_table(index="seed", columns="cycle", values="test_accuracy")
-        fractions = of_method.groupby("cycle")["fraction_remaining"].first().to_numpy()
+        table = table.dropna(axis="columns")  # where a run was cut off, the curve ends
+        remaining = of_method.groupby("cycle")["fraction_remaining"].first()
+        fractions = remaining.loc[table.columns].to_numpy()
         accuracies = table.to_numpy()
         unpruned = float(accuracies[:, 0].mean())
         for margin in MARGINS:

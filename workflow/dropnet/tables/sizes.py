@@ -28,12 +28,13 @@ def write_sizes(
         image: (channels, height, width) of its images.
         networks: the files of each method, as `cycle_files.save_cycles` writes them.
     """
-    write_rows(path, SIZES, _rows(settings, image, networks))
+    write_rows(path, SIZES, size_rows(settings, image, networks))
 
 
-def _rows(
+def size_rows(
     settings: Settings, image: Sequence[int], networks: Mapping[str, Sequence[str | Path]]
 ) -> Iterator[dict[str, Any]]:
+    """Yield these rows."""
     layers, (channels, height, width) = layers_of(settings), image
     widths = masked_widths(layers)
     for method, paths in networks.items():

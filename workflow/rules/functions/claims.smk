@@ -12,6 +12,7 @@ def drawn_from(scale, figures):
                 figure.experiment, ignore=["seeds"]
             ),
             "classes": plan.at(scale).settings(figure.experiment).classes,
+            "stop_fraction": plan.at(scale).settings(figure.experiment).stop_fraction,
         }
         for name, figure in figures.items()
         if figure.of_paper

@@ -20,11 +20,19 @@ def unit_of(experiment):
     return "nodes" if config["experiments"][experiment]["model"] == "FC" else "filters"
 
 
+def published_beside(scale):
+    """The scales of which larger runs may be published: the configured ones first, then older ones.
+
+    A run with fewer seeds than its scale has may have larger ones of the same scale beside it.
+    """
+    older = [folder.name for folder in record.folders("published")]
+    scales = dict.fromkeys([*config["scales"], *older])
+    return [other for other in scales if other != scale or config["seeds"]]
+
+
 def published_picture(scale, figure):
-    """The picture of a figure that was published of another scale, the first configured; or ""."""
+    """The picture of a figure that is published of another scale, the first that has one; or ""."""
     pictures = [
-        f"published/{other}/figures/{figure}.png"
-        for other in config["scales"]
-        if other != scale
+        f"published/{other}/figures/{figure}.png" for other in published_beside(scale)
     ]
     return next(filter(os.path.exists, pictures), "")

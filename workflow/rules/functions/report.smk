@@ -22,9 +22,7 @@ def pictures(scale):
 
 def published_claims(scale):
     """The verdicts of every other scale that is published."""
-    tables = [
-        f"published/{other}/claims.csv" for other in config["scales"] if other != scale
-    ]
+    tables = [f"published/{other}/claims.csv" for other in published_beside(scale)]
     return list(filter(os.path.exists, tables))
 
 
