@@ -1,5 +1,6 @@
 """The engine of a GPU: by Triton's interpreter, and on a GPU where there is one."""
 
+import gc
 import math
 from dataclasses import replace
 from functools import cache
@@ -7,6 +8,7 @@ from functools import cache
 import pytest
 import torch
 
+from dropnet.errors import in_a_line
 from dropnet.networks.masks import Masks
 from dropnet.networks.models import (
     MODELS,
@@ -19,6 +21,7 @@ from dropnet.networks.models import (
     Residual,
     engine_of,
     is_stackable,
+    layers_of,
     masked_widths,
 )
 from dropnet.networks.steps import steps_of
@@ -28,6 +31,7 @@ from helpers.images import make_images
 from helpers.settings import toy_settings
 
 stacked = pytest.importorskip("dropnet.training.stacked", reason="Triton is not installed")
+from dropnet.training import stacked_operations  # noqa: E402
 
 GPU = torch.cuda.is_available()
 DEVICE = "cuda" if GPU else "cpu"
@@ -55,6 +59,18 @@ def _small_families(monkeypatch):
     """Models that have each operation of the large ones, and few others."""
     for name in ("residual", "normalised"):
         monkeypatch.setitem(MODELS, name, Model(f"helpers.families.{name}"))
+
+
+@pytest.fixture
+def tall_tiles(monkeypatch):
+    """Let the interpreter, whose time goes by the number of tiles, have few of them."""
+    if GPU:
+        return
+    monkeypatch.setattr(stacked_operations, "ROWS", 512)
+    for (kernel, *kind), tiles in stacked_operations.TILES.items():
+        if kernel in ("convolve", "of_input"):
+            tall = replace(tiles, rows=512)
+            monkeypatch.setitem(stacked_operations.TILES, (kernel, *kind), tall)
 
 
 def network(settings, shape, seed, keep):
@@ -113,7 +129,9 @@ def assert_close(ours, theirs, tolerance):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("model", SHAPES)
-def test_a_stack_does_what_the_networks_do_one_by_one(model):
+def test_a_stack_does_what_the_networks_do_one_by_one(model, request):
+    if model in ("residual", "normalised"):
+        request.getfixturevalue("tall_tiles")
     settings, splits, networks = small(model)
     train, validation, statistics, weights = trained(stacked, settings, splits, networks, DEVICE)
     expected = trained(convolutional, settings, splits, networks)
@@ -129,7 +147,7 @@ def test_a_stack_does_what_the_networks_do_one_by_one(model):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["Conv", "residual", "normalised"])
-def test_digits_do_not_depend_on_the_company(model):
+def test_digits_do_not_depend_on_the_company(model, tall_tiles):
     """Not even if one of the others is no longer finite."""
     settings, splits, networks = small(model)
     alone = trained(stacked, settings, splits, networks[1:2], DEVICE)
@@ -144,7 +162,7 @@ def test_digits_do_not_depend_on_the_company(model):
 
 
 @pytest.mark.slow
-def test_a_network_that_stops_leaves_the_others_to_the_same_digits():
+def test_a_network_that_stops_leaves_the_others_to_the_same_digits(tall_tiles):
     settings, splits, networks = small("normalised")
     task = stacked.Task(*splits, settings, torch.float32, DEVICE)
     pair = [networks[0], networks[1]]
@@ -184,7 +202,7 @@ def test_augmented_epochs_have_the_batches_of_a_processor():
 
 
 @pytest.mark.slow
-def test_augmented_training_is_that_of_a_processor():
+def test_augmented_training_is_that_of_a_processor(tall_tiles):
     settings, splits, networks = small("Conv")
     settings = replace(settings, augmentation="affine")
     train, validation, _, weights = trained(
@@ -275,53 +293,130 @@ def test_layers_that_the_engine_has_no_operations_for():
 
 # --- on a GPU --------------------------------------------------------------------------------
 
+#: Models, their widths, images, and what remains of each masked layer of the narrower networks.
+MEASURED = {
+    "Conv": ((40, 64), (1, 28, 28), [(17, 33), (3, 5)]),
+    "ResNet18": ((24, 24, 40, 40, 72), (3, 32, 32), [(13, 7, 24, 9) * 5, (5, 0, 3, 1) * 5]),
+    "VGG19": ((24, 40, 40, 72, 72), (3, 32, 32), [(13, 17, 24, 9) * 4, (5, 3, 2, 1) * 4]),
+}
+
 
 @cache
-def large(precision="float32", steps=200):
+def large(model="Conv", precision="float32", steps=200, augmentation="none"):
     """Networks of unequal widths on as many batches as steps, and a partial one."""
+    widths, shape, keeps = MEASURED[model]
     # at the protocol's rate of 0.1 the losses of float32 and float64, both on a processor, are 1e-4
     # apart after so many steps: a position of a pooling that is a close call tips over; here 1e-7
     settings = toy_settings(
-        "Conv", (40, 64), batch_size=32, precision=precision, learning_rate=0.02
+        model,
+        widths,
+        batch_size=32,
+        precision=precision,
+        learning_rate=0.02,
+        augmentation=augmentation,
     )
-    splits = [images((1, 28, 28), count, seed) for seed, count in enumerate((32 * steps + 8, 9, 9))]
-    keeps = [(40, 64), (17, 33), (3, 5)]
-    networks = [network(settings, (1, 28, 28), n, keep) for n, keep in enumerate(keeps)]
+    splits = [images(shape, count, seed) for seed, count in enumerate((32 * steps + 8, 9, 9))]
+    full = masked_widths(layers_of(settings))
+    networks = [network(settings, shape, n, keep) for n, keep in enumerate([full, *keeps])]
     return settings, splits, networks
 
 
 @gpu
-def test_losses_of_200_steps_are_those_of_the_processor():
-    ours, theirs = trained(stacked, *large(), "cuda"), trained(convolutional, *large())
+@pytest.mark.slow
+@pytest.mark.parametrize("augmentation", ["none", "affine"])
+@pytest.mark.parametrize("model", MEASURED)
+def test_losses_of_200_steps_are_those_of_the_processor(model, augmentation):
+    given = large(model, augmentation=augmentation)
+    ours, theirs = trained(stacked, *given, "cuda"), trained(convolutional, *given)
     assert ours[0][0][0] == pytest.approx(theirs[0][0][0], rel=1e-4)
 
 
 @gpu
+@pytest.mark.parametrize("model", MEASURED)
 @pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16"])
-def test_a_run_can_be_repeated(precision):
-    first, again = (trained(stacked, *large(precision), "cuda", epochs=2) for _ in range(2))
+def test_a_run_can_be_repeated(model, precision):
+    given = large(model, precision)
+    first, again = (trained(stacked, *given, "cuda", epochs=2) for _ in range(2))
     assert first[:2] == again[:2]
     for a, b in zip(first[3], again[3], strict=True):
         assert all(torch.equal(a[name], b[name]) for name in a)
 
 
 @gpu
-def test_recorded_steps_are_the_steps(monkeypatch):
-    recorded = trained(stacked, *large(steps=40), "cuda")
+@pytest.mark.parametrize("augmentation", ["none", "affine"])
+@pytest.mark.parametrize("model", MEASURED)
+def test_a_run_that_is_resumed_has_the_same_digits(model, augmentation):
+    """From the weights of its first epoch; they are all that it has to know."""
+    settings, splits, networks = large(model, steps=40, augmentation=augmentation)
+    task = stacked.Task(*splits, settings, torch.float32, "cuda")
+    masks = [own for _, own in networks]
+    whole = task.stack([weights for weights, _ in networks], masks)
+    whole.train_epoch(1)
+    resumed = task.stack(whole.weights(), masks)
+    assert resumed.train_epoch(2) == whole.train_epoch(2)
+    for a, b in zip(resumed.weights(), whole.weights(), strict=True):
+        assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+@gpu
+@pytest.mark.parametrize("model", MEASURED)
+def test_recorded_steps_are_the_steps(model, monkeypatch):
+    recorded = trained(stacked, *large(model, steps=40), "cuda")
     monkeypatch.setattr(
         stacked.Stack,
         "_steps",
         lambda self, count: [self._step(self.task.batch_size) for _ in range(count)],
     )
-    taken = trained(stacked, *large(steps=40), "cuda")
+    taken = trained(stacked, *large(model, steps=40), "cuda")
     assert recorded[:2] == taken[:2]
 
 
 @gpu
-def test_a_narrower_stack_has_the_same_digits():
-    settings, splits, networks = large(steps=40)
+@pytest.mark.parametrize("model", MEASURED)
+def test_a_narrower_stack_has_the_same_digits(model):
+    settings, splits, networks = large(model, steps=40)
     together = trained(stacked, settings, splits, networks, "cuda")
     for n in range(3):
         alone = trained(stacked, settings, splits, networks[n : n + 1], "cuda")
         assert alone[0][0][0][0] == together[0][0][0][n]
         assert all(torch.equal(alone[3][0][name], together[3][n][name]) for name in alone[3][0])
+
+
+@gpu
+@pytest.mark.parametrize("model", MEASURED)
+def test_a_stack_gives_its_memory_back(model):
+    """Networks that leave have the others laid out anew: nothing of before may stay."""
+    settings, splits, networks = large(model, steps=40)
+    task = stacked.Task(*splits, settings, torch.float32, "cuda")
+    held = []
+    for _ in range(3):
+        stack = task.stack([weights for weights, _ in networks], [masks for _, masks in networks])
+        stack.train_epoch(1)
+        stack.evaluate(task.validation)
+        del stack
+        gc.collect()
+        held.append(torch.cuda.memory_allocated())
+    assert held[1] == held[0]
+    assert held[2] == held[0]
+
+
+@gpu
+def test_a_gpu_without_room_ends_in_a_line_that_says_what_to_set():
+    settings, splits, networks = large("VGG19", steps=40)
+    task = stacked.Task(*splits, settings, torch.float32, "cuda")
+    torch.cuda.empty_cache()
+    _, there = torch.cuda.mem_get_info()
+    torch.cuda.set_per_process_memory_fraction(torch.cuda.memory_reserved() / there + 1e-3)
+
+    def train():
+        task.stack([networks[0][0]] * 15, [networks[0][1]] * 15).train_epoch(1)
+
+    try:
+        with pytest.raises(torch.OutOfMemoryError) as caught:
+            train()
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    line = in_a_line(caught.value)
+    assert line is not None
+    assert "seeds_per_job" in line
+    assert len(line.splitlines()) == 1

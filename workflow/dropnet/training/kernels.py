@@ -358,7 +358,7 @@ def disconnect(
     if (tl.program_id(0) * STEP < own_depth) | (tl.program_id(0) == 0):
         place = _places(places + network * depth, steps, GROUP)[None, :]
         used = steps < own_depth
-        kernel += network.to(tl.int64) * depth * NODES + steps[:, None] * NODES
+        rows = kernel + (network.to(tl.int64) * depth * NODES + steps[:, None] * NODES)
         error += network.to(tl.int64) * samples * NODES
         x += network.to(tl.int64) * x_stride
         of_x += network.to(tl.int64) * x_stride
@@ -369,13 +369,14 @@ def disconnect(
             for column in range(0, NODES, COLUMNS):
                 columns = (column + tl.arange(0, COLUMNS))[None, :]
                 own = tl.load(error + (row[:, None] * NODES + columns), valid, 0.0)
-                weights = tl.load(kernel + columns)
+                weights = tl.load(rows + columns)
                 of_read = _product(own, tl.trans(weights), of_read, PRECISION)
             where = (row * x_sample)[:, None] + place
             if RELU:
                 read = tl.load(x + where, valid & used[None, :], 0.0)
                 of_read = tl.where(read > 0, of_read, 0.0)
             tl.store(of_x + where, of_read, valid & used[None, :])
+        tl.debug_barrier()
         for column in range(0, NODES, COLUMNS):
             columns = column + tl.arange(0, COLUMNS)
             sum_ = tl.zeros((STEP, COLUMNS), tl.float32)
@@ -388,7 +389,7 @@ def disconnect(
                 read = tl.load(x + where, valid & used[None, :], 0.0)
                 sum_ = _product(tl.trans(read), own, sum_, PRECISION)
                 of_bias += tl.sum(own, 0)
-            at = kernel + columns[None, :]
+            at = rows + columns[None, :]
             tl.store(at, tl.load(at) - rate * sum_, used[:, None])
             if tl.program_id(0) == 0:
                 at_bias = bias + network * NODES + columns
@@ -699,14 +700,14 @@ def unnormalise(
     if tl.program_id(1) * COLUMNS < tl.load(widths + network):
         row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
         valid = (row < rows)[:, None]
-        terms += network * (3 * FILTERS) + columns
+        own = terms + network * (3 * FILTERS) + columns
         at = _inside(row, HEIGHT, WIDTH, FILTERS)[:, None] + columns[None, :]
         at = network.to(tl.int64) * x_stride + at
         read = tl.load(x + at, valid, 0.0)
         off = read - tl.load(mean + network * FILTERS + columns)[None, :]
-        gradient = tl.load(g + at, valid, 0.0) - tl.load(terms + FILTERS)[None, :]
-        gradient -= off * tl.load(terms + 2 * FILTERS)[None, :]
-        gradient *= tl.load(terms)[None, :]
+        gradient = tl.load(g + at, valid, 0.0) - tl.load(own + FILTERS)[None, :]
+        gradient -= off * tl.load(own + 2 * FILTERS)[None, :]
+        gradient *= tl.load(own)[None, :]
         if RELU:
             gradient = tl.where(read > 0, gradient, 0.0)
         tl.store(of_x + at, gradient, valid)

@@ -68,6 +68,8 @@ class Task(BaseTask):
         The other arguments are those of `BaseTask`, from `settings` on.
         """
         super().__init__(train[0].shape[1:], *args, **kw)
+        if self.device.type == "cuda" and self.device.index is not None:
+            torch.cuda.set_device(self.device)  # kernels and graphs go to the current one
         self.train, self.validation, self.test = (
             Samples(self._bordered(images), labels.to(self.device).long())
             for images, labels in (train, validation, test)

@@ -78,6 +78,8 @@ TILES = {
 #: Of kernels whose sums go over the rows of a tile: the same in every stack, as their order is.
 SUMMED = {"ROWS": BLOCK, "COLUMNS": 16, "num_warps": 4}
 PARTS_AT_ONCE = 64
+#: Positions that a program takes of what is worked out for each position by itself.
+ROWS = 32
 
 
 @dataclass(frozen=True)
@@ -287,8 +289,8 @@ class Operation:
     def launch(self, kernel: Any, grid: Grid, rows: int, *arguments: Any, **more: Any) -> None:
         """Launch a kernel over rows, and the channels of a grid, that are all independent."""
         columns = min(64, grid.channels)
-        kernel[triton.cdiv(rows, 32), grid.channels // columns, self.size](
-            *arguments, HEIGHT=grid.height, WIDTH=grid.width, ROWS=32, COLUMNS=columns, **more
+        kernel[triton.cdiv(rows, ROWS), grid.channels // columns, self.size](
+            *arguments, HEIGHT=grid.height, WIDTH=grid.width, ROWS=ROWS, COLUMNS=columns, **more
         )
 
 
