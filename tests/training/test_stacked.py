@@ -2,6 +2,8 @@
 
 import gc
 import math
+import os
+import sys
 from dataclasses import replace
 from functools import cache
 
@@ -27,6 +29,7 @@ from dropnet.networks.models import (
 from dropnet.networks.steps import steps_of
 from dropnet.networks.weights import compact, initial_weights
 from dropnet.training import convolutional
+from helpers import processes
 from helpers.images import make_images
 from helpers.settings import toy_settings
 
@@ -267,6 +270,20 @@ def test_gradients_of_a_batch_are_cut_by_a_networks_own_shapes():
             parts = -(-32 // together.each[n])
             numbers = (9 * together.rows[n] + 1) * together.widths[n]
             assert end - first >= parts * numbers
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16"])
+def test_tritons_compiler_takes_every_kernel(precision):
+    """The interpreter runs more than that does; no GPU is needed for its first stage."""
+    environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
+    environment["PYTHONPATH"] = os.pathsep.join(sys.path)
+    words = [sys.executable, "-m", "helpers.lowering", "--precision", precision]
+    run = processes.run([*words, "Conv", "residual", "normalised"], env=environment)
+    assert run.returncode == 0, run.stderr
+    launched = {line.split()[0] for line in run.stdout.splitlines()}
+    there = {name for name in vars(stacked_operations.kernels) if not name.startswith("_")}
+    assert launched == {name for name in there if name.islower()} - {"triton", "tl"}
 
 
 def test_which_engine_trains_what():

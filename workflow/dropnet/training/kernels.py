@@ -32,8 +32,10 @@ CHANNEL_GROUP = tl.constexpr(4)
 def _product(a, b, sum_, PRECISION: tl.constexpr):
     """Add a matrix product to a sum, in one of the precisions."""
     if PRECISION == "bfloat16":
-        return tl.dot(a.to(tl.bfloat16), b.to(tl.bfloat16), sum_)
-    return tl.dot(a, b, sum_, input_precision=PRECISION)
+        sum_ = tl.dot(a.to(tl.bfloat16), b.to(tl.bfloat16), sum_)
+    else:  # a return above would not keep the compiler from what follows
+        sum_ = tl.dot(a, b, sum_, input_precision=PRECISION)
+    return sum_
 
 
 @triton.jit
