@@ -8,7 +8,7 @@ losses and hits are kept on the device. Augmented images are made once an epoch,
 where the graph reads its batches.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +39,10 @@ from dropnet.training.task import BaseTask, Split
 CHUNK = 256  # samples evaluated at once, if they are small; fixes the order of summation
 POSITIONS_AT_ONCE = 2**18  # of images that are evaluated at once, at most
 STEPS = 16  # of a captured graph
+
+
+#: Is told an operation of a stack, what it has read, and the values that it gave.
+Observer = Callable[[Operation, Sequence[Input], torch.Tensor], None]
 
 
 @dataclass(frozen=True)
@@ -230,7 +234,12 @@ class Stack:
         return last
 
     def _forward(
-        self, images: Input, samples: int, outputs: Sequence[Output], training: bool
+        self,
+        images: Input,
+        samples: int,
+        outputs: Sequence[Output],
+        training: bool,
+        observe: Observer | None = None,
     ) -> list[list[Input]]:
         """Write the outputs of all operations; return what each has read."""
         given: list[Input] = []
@@ -241,6 +250,8 @@ class Stack:
             stride = operation.stride(out.values, samples)
             given.append(Input(out.values, stride, 0, self._number))
             read.append(own)
+            if observe:
+                observe(operation, own, out.values)
         return read
 
     def _outputs_in_training(self) -> list[Output]:
@@ -276,21 +287,38 @@ class Stack:
 
     def _logits(self, samples: Samples, start: int) -> torch.Tensor:
         """Return the logits [n, samples, classes] of a chunk."""
-        count, _ = self._read(samples, start)
+        count = self._read(samples, start)
         values, last = self._evaluation[-1].values, self._classifier
         packed = values.view(-1)[: self.size * last.stride(values, count)]
         return packed.view(self.size, count, -1)[:, :, : last.nodes]
 
-    def _read(self, samples: Samples, start: int) -> tuple[int, list[list[Input]]]:
-        """Evaluate a chunk: how many samples it has, and what each operation has read."""
+    def _read(self, samples: Samples, start: int, observe: Observer | None = None) -> int:
+        """Evaluate a chunk; return how many samples it has."""
         images = samples.images[start : start + self.task.chunk]
-        if not self._evaluation:
-            self._evaluation = [
-                Output(self._room_for(operation.grid, self.task.chunk))
-                for operation in self.operations
-            ]
+        self._evaluation = self._evaluation or self._outputs_in_evaluation()
         x = Input(images, 0, 0, self._number)
-        return len(images), self._forward(x, len(images), self._evaluation, False)
+        self._forward(x, len(images), self._evaluation, False, observe)
+        return len(images)
+
+    def _outputs_in_evaluation(self) -> list[Output]:
+        """What an evaluation writes: outputs of one shape share their place if they can.
+
+        What is left there beyond a network's own channels is in none of its tables.
+        """
+        readers: dict[int, int] = {}
+        for index, operation in enumerate(self.operations):
+            readers |= dict.fromkeys(operation.sources, index)
+        free: dict[tuple[int, ...], list[Output]] = {}
+        outputs: list[Output] = []
+        for index, operation in enumerate(self.operations):
+            left = free.setdefault(operation.grid.shape(self.size, self.task.chunk), [])
+            outputs.append(
+                left.pop() if left else Output(self._room_for(operation.grid, self.task.chunk))
+            )
+            for source in operation.sources:
+                if source != IMAGES and readers[source] == index:
+                    free[outputs[source].values.shape].append(outputs[source])
+        return outputs
 
     def statistics(self, samples: Samples) -> list[dict[str, list[torch.Tensor]]]:
         """Return each network's statistics of its remaining filters over the samples.
@@ -302,43 +330,41 @@ class Stack:
             "zero_share": {},
             "silent_share": {},
         }
-        masked = [
-            (index, operation)
-            for index, operation in enumerate(self.operations)
-            if operation.mask is not None
-        ]
         rooms = {
             operation: self._room_for(operation.whole, self.task.chunk)
-            for _, operation in masked
+            for operation in self.operations
             if isinstance(operation, Convolution) and operation.pool
         }
+
+        def observe(operation: Operation, read: Sequence[Input], activation: torch.Tensor) -> None:
+            if operation.mask is None:
+                return
+            if isinstance(operation, Convolution) and operation.pool:
+                activation = rooms[operation]  # from before the pooling
+                operation.rectify(read[0], count, activation)
+            active = activation
+            if isinstance(operation, Normalisation):  # after the ReLU
+                active = read[0].values
+            grid = operation.whole if isinstance(operation, Convolution) else operation.grid
+            fired = (active[:, :count] != 0).sum((2, 3))
+            others = fired
+            if active is not activation:
+                others = (activation[:, :count] != 0).sum((2, 3))
+            for name, values in (
+                ("mean_activation", activation[:, :count].abs().sum((2, 3)) / grid.positions),
+                ("zero_share", 1 - fired / grid.positions),
+                ("silent_share", others == 0),
+            ):
+                total = values.sum(1, dtype=torch.float64)
+                sums[name][operation] = sums[name].get(operation, 0) + total
+
         for start in range(0, len(samples.labels), self.task.chunk):
-            count, read = self._read(samples, start)
-            for index, operation in masked:
-                activation = self._evaluation[index].values
-                if isinstance(operation, Convolution) and operation.pool:
-                    activation = rooms[operation]  # from before the pooling
-                    operation.rectify(read[index][0], count, activation)
-                active = activation
-                if isinstance(operation, Normalisation):  # after the ReLU
-                    active = read[index][0].values
-                grid = operation.whole if isinstance(operation, Convolution) else operation.grid
-                fired = (active[:, :count] != 0).sum((2, 3))
-                others = fired
-                if active is not activation:
-                    others = (activation[:, :count] != 0).sum((2, 3))
-                for name, values in (
-                    ("mean_activation", activation[:, :count].abs().sum((2, 3)) / grid.positions),
-                    ("zero_share", 1 - fired / grid.positions),
-                    ("silent_share", others == 0),
-                ):
-                    total = values.sum(1, dtype=torch.float64)
-                    sums[name][operation] = sums[name].get(operation, 0) + total
-        count = len(samples.labels)
+            count = min(self.task.chunk, len(samples.labels) - start)
+            self._read(samples, start, observe)
         return [
             {
                 name: [
-                    (total[n, : operation.widths[n]] / count).cpu()
+                    (total[n, : operation.widths[n]] / len(samples.labels)).cpu()
                     for operation, total in of.items()
                 ]
                 for name, of in sums.items()
