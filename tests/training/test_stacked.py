@@ -273,7 +273,7 @@ def test_gradients_of_a_batch_are_cut_by_a_networks_own_shapes():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_tritons_compiler_takes_every_kernel(precision):
     """The interpreter runs more than that does; no GPU is needed for its first stage."""
     environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
