@@ -1,4 +1,4 @@
-"""Train Conv64-Conv64 on a GPU in three ways, side by side, and say how they compare.
+"""Train networks on a GPU in three ways, side by side, and say how they compare.
 
 `make bench-gpu` runs it; on a machine with torch, Triton and NumPy alone, without this project's
 environment, `PYTHONPATH=workflow python -m benchmarks.gpu` does. Images are noise: no time depends
@@ -8,8 +8,10 @@ on them. All ways take the same steps:
   one by one  the engine of a processor on this GPU: one network after the other, from Python
   plain    PyTorch's modules, autograd and SGD, one network after the other
 
-The sweep is Figure 6's: each width of its schedule for the same number of steps, so that it is a
-comparison of speed at equal epochs; evaluation and scores are not in it.
+The networks are those of `--model`: Conv64-Conv64, ResNet18 or VGG19, and narrower ones. The sweep
+of Conv64-Conv64 is Figure 6's: each width of its schedule for the same number of steps, so that it
+is a comparison of speed at equal epochs; that of the others has four widths, down to a sixteenth.
+Evaluation and scores are not in it.
 """
 
 import argparse
@@ -17,15 +19,28 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from benchmarks.sides.pytorch import optimiser_of, train_epoch
 from dropnet.networks.masks import Masks
-from dropnet.networks.models import masked_widths
+from dropnet.networks.models import (
+    Conv,
+    Dense,
+    Flatten,
+    GlobalAveragePool,
+    Layer,
+    MaxPool,
+    Residual,
+    layers_of,
+    masked_widths,
+)
+from dropnet.networks.sizes import size_of
+from dropnet.networks.steps import steps_of
 from dropnet.networks.weights import compact, initial_weights
 from dropnet.pruning.schedule import remaining_counts
 from dropnet.settings import Settings
@@ -36,29 +51,80 @@ FLOAT32_TFLOPS = {"H100": 67.0, "H200": 67.0, "A100": 19.5}  # without tensor co
 ROUNDS = 3
 
 
-def settings(width: int, precision: str) -> Settings:
-    """Figure 6's experiment, with layers of another width."""
+#: For each model: its layers, or stages, as multiples of the first one; channels, side of images.
+MODELS = {
+    "Conv": ((1, 1), 1, 28),
+    "ResNet18": ((1, 1, 2, 4, 8), 3, 32),
+    "VGG19": ((1, 2, 4, 8, 8), 3, 32),
+}
+
+
+def settings(model: str, width: int, precision: str = "float32") -> Settings:
+    """An experiment of the paper, its first layer of another width and the others in proportion."""
+    widths = tuple(width * times for times in MODELS[model][0])
     return Settings(
-        experiment=f"Conv{width}-Conv{width}", scale="bench", dataset="MNIST", data=None,
-        classes=10, model="Conv", widths=(width, width), prune_fraction=0.2, stop_fraction=0.01,
+        experiment=f"{model}-{width}", scale="bench", dataset="noise", data=None,
+        classes=10, model=model, widths=widths, prune_fraction=0.2, stop_fraction=0.01,
         selection="exact", precision=precision, augmentation="none", train_images=None,
         test_images=None, batch_size=32, learning_rate=0.1, max_epochs=100, patience=5,
     )  # fmt: skip
 
 
-def noise(count: int, side: int) -> tuple[torch.Tensor, torch.Tensor]:
+def noise(count: int, channels: int, side: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Images and labels that mean nothing."""
     generator = torch.Generator().manual_seed(count)
-    pixels = torch.randint(0, 256, (count, 1, side, side), generator=generator, dtype=torch.uint8)
+    shape = (count, channels, side, side)
+    pixels = torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
     return pixels, torch.randint(0, 10, (count,), generator=generator)
 
 
-def flops(width: int, side: int, batch: int = 32) -> float:
+def flops(experiment: Settings, channels: int, side: int, batch: int = 32) -> float:
     """Of a training step of one network; the images' gradient is not needed."""
-    first = side**2 * 9 * width
-    second = (side // 2) ** 2 * 9 * width**2
-    last = (side // 4) ** 2 * width * 10
-    return 2 * batch * (2 * first + 3 * second + 3 * last)
+    steps = steps_of(layers_of(experiment), (channels, side, side))
+    first = size_of(steps[:1], side, side).multiply_adds
+    return 2 * batch * (3 * size_of(steps, side, side).multiply_adds - first)
+
+
+class Both(nn.Module):
+    """Two paths that are added."""
+
+    def __init__(self, body: nn.Module, shortcut: nn.Module) -> None:
+        """Take the paths."""
+        super().__init__()
+        self.body, self.shortcut = body, shortcut
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Add them."""
+        return self.body(x) + self.shortcut(x)
+
+
+def plain_network(layers: Sequence[Layer], channels: int, side: int) -> nn.Sequential:
+    """A network of PyTorch's modules, as one writes it."""
+    found: list[nn.Module] = []
+    for layer in layers:
+        match layer:
+            case Conv(filters=width, batch_norm=normalised):
+                found += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()]
+                if normalised:
+                    found.append(nn.BatchNorm2d(width, eps=1e-3, momentum=0.01))
+                channels = width
+            case Residual(body=body, shortcut=shortcut):
+                paths = (plain_network(path, channels, side) for path in (body, shortcut))
+                found.append(Both(*paths))
+                channels = masked_widths(body)[-1]
+            case MaxPool():
+                found.append(nn.MaxPool2d(2))
+                side //= 2
+            case GlobalAveragePool():
+                found += [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+                side = 1
+            case Flatten():
+                found.append(nn.Flatten())
+            case Dense(nodes=nodes, relu=relu):
+                found.append(nn.Linear(channels * side**2, nodes))
+                found += [nn.ReLU()] if relu else []
+                channels, side = nodes, 1
+    return nn.Sequential(*found)
 
 
 class Bench:
@@ -68,7 +134,10 @@ class Bench:
         """Take the options of the command line."""
         self.options = options
         self.device = find_device(options.device, options.precision)
-        self.splits = [noise(count, options.side) for count in (32 * options.steps, 32, 32)]
+        _, self.channels, side = MODELS[options.model]
+        self.side = options.side or side
+        counts = (32 * options.steps, 32, 32)
+        self.splits = [noise(count, self.channels, self.side) for count in counts]
 
     def wait(self) -> None:
         """Until the device has done all that it was asked for."""
@@ -88,9 +157,8 @@ class Bench:
 
     def stack(self, engine: Any, width: int, networks: int) -> Callable[[], Any]:
         """An epoch of an engine of this project."""
-        task = engine.Task(
-            *self.splits, settings(width, self.options.precision), torch.float32, self.device
-        )
+        experiment = settings(self.options.model, width, self.options.precision)
+        task = engine.Task(*self.splits, experiment, torch.float32, self.device)
         full = Masks.full(masked_widths(task.layers))
         weights = [
             compact(initial_weights(task.steps(), seed), task.steps(full))
@@ -101,12 +169,8 @@ class Bench:
 
     def plain(self, width: int) -> Callable[[], Any]:
         """An epoch of a plain loop, for one network."""
-        nn = torch.nn
-        network = nn.Sequential(
-            nn.Conv2d(1, width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Conv2d(width, width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Flatten(), nn.Linear((self.options.side // 4) ** 2 * width, 10),
-        ).to(self.device)  # fmt: skip
+        layers = layers_of(settings(self.options.model, width))
+        network = plain_network(layers, self.channels, self.side).to(self.device)
         optimiser = optimiser_of(network)
         images, labels = self.splits[0]
         images, labels = (images.float() / 255).to(self.device), labels.to(self.device)
@@ -129,8 +193,10 @@ class Bench:
         }
 
 
-def sweep_widths(width: int) -> list[int]:
+def sweep_widths(width: int, model: str = "Conv") -> list[int]:
     """The widths of Figure 6's schedule, if both layers lose alike; the last filters are one."""
+    if model != "Conv":
+        return [max(1, width // part) for part in (1, 2, 5, 16)]
     counts = remaining_counts([width, width], 0.2, 0.02, per_layer=True)
     return [max(1, count // 2) for count in counts]
 
@@ -140,17 +206,19 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     bench = Bench(options)
     name = name_of(bench.device)
     rows = {}
-    for width in dict.fromkeys(sweep_widths(options.width)):
+    for width in dict.fromkeys(sweep_widths(options.width, options.model)):
         rows[width] = bench.microseconds(width)
         words = ", ".join(f"{way} {value:,.4g}" for way, value in rows[width].items())
         print(f"width {width}: {words}", flush=True)
-    widths = sweep_widths(options.width)
+    widths = sweep_widths(options.width, options.model)
     sweep = {way: sum(rows[w][way] for w in widths) for way in ("ours", "one by one", "plain")}
-    tflops = flops(options.width, options.side) / rows[options.width]["ours"] / 1e6
+    unpruned = flops(settings(options.model, options.width), bench.channels, bench.side)
+    tflops = unpruned / rows[options.width]["ours"] / 1e6
     peak = next((rate for chip, rate in FLOAT32_TFLOPS.items() if chip in name), None)
     return {
         "device": name,
         "versions": {"torch": torch.__version__},
+        "model": options.model,
         "networks": options.networks,
         "precision": options.precision,
         "microseconds of a network and step": rows,
@@ -168,8 +236,9 @@ def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--networks", type=int, default=15)
-    parser.add_argument("--width", type=int, default=64, help="of the unpruned layers")
-    parser.add_argument("--side", type=int, default=28, help="of the images")
+    parser.add_argument("--model", default="Conv", choices=list(MODELS))
+    parser.add_argument("--width", type=int, default=64, help="of the first layer, unpruned")
+    parser.add_argument("--side", type=int, help="of the images; the paper's if it is not given")
     parser.add_argument("--steps", type=int, default=200, help="of an epoch")
     parser.add_argument("--precision", default="float32", choices=["float32", "tf32", "bfloat16"])
     parser.add_argument("--output", type=Path, help="JSON")

@@ -6,18 +6,36 @@ import pytest
 
 pytest.importorskip("triton", reason="Triton is not installed")
 
-from benchmarks.gpu.__main__ import flops, main, sweep_widths
+import torch
+
+from benchmarks.gpu.__main__ import flops, main, plain_network, settings, sweep_widths
+from dropnet.networks.models import layers_of
+from dropnet.networks.steps import steps_of
+from dropnet.networks.weights import initial_weights
 
 
 def test_operations_of_a_step():
     # 4x4 images, one filter: 16 positions of 9 taps twice; 4 positions of 9 taps and 1 of 10 thrice
-    assert flops(1, 4, batch=1) == 2 * (2 * 16 * 9 + 3 * 4 * 9 + 3 * 10)
+    by_hand = 2 * (2 * 16 * 9 + 3 * 4 * 9 + 3 * 10)
+    assert flops(settings("Conv", 1), 1, 4, batch=1) == by_hand
+
+
+@pytest.mark.parametrize("model", ["Conv", "ResNet18", "VGG19"])
+def test_the_plain_networks_have_the_parameters_of_ours(model):
+    channels, side = (1, 28) if model == "Conv" else (3, 32)
+    layers = layers_of(settings(model, 2))
+    plain = plain_network(layers, channels, side)
+    ours = initial_weights(steps_of(layers, (channels, side, side)), 0)
+    trained = [w.numel() for name, w in ours.items() if not name.endswith(("mean", "variance"))]
+    assert sum(p.numel() for p in plain.parameters()) == sum(trained)
+    assert plain(torch.zeros(2, channels, side, side)).shape == (2, 10)
 
 
 def test_the_sweep_is_that_of_figure_6():
     widths = sweep_widths(64)
     assert widths[:4] == [64, 52, 42, 34]
     assert widths[-1] == 1
+    assert sweep_widths(64, "VGG19") == [64, 32, 12, 4]
 
 
 @pytest.mark.slow

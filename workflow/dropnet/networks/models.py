@@ -142,7 +142,7 @@ def engine_of(settings: Settings, gpu: bool) -> str:
     layers = layers_of(settings)
     if not convolves(layers):
         engine = "fully_connected"
-    elif gpu and is_plain_chain(layers) and settings.augmentation == "none":
+    elif gpu and is_stackable(layers):
         engine = "stacked"
     else:
         engine = "convolutional"
@@ -154,13 +154,23 @@ def convolves(layers: Sequence[Layer]) -> bool:
     return any(isinstance(layer, Conv | Residual) for layer in layers)
 
 
-def is_plain_chain(layers: Sequence[Layer]) -> bool:
-    """Say whether convolutions, some of them pooled, are followed by layers of nodes alone."""
-    names = "".join(
-        {Conv: "c", MaxPool: "p", Flatten: "f", Dense: "d"}.get(type(layer), "?")
-        for layer in layers
-    )
-    return is_chain(layers) and re.fullmatch(r"(cp?)+fd+", names) is not None
+def is_stackable(layers: Sequence[Layer]) -> bool:
+    """Say whether the engine of a GPU has operations for a network.
+
+    It has them for a convolution, whatever convolutions, residual blocks and pools follow it, and
+    then layers of nodes alone, none of them masked.
+    """
+    letters = {
+        Conv: "c",
+        Residual: "r",
+        MaxPool: "p",
+        Flatten: "f",
+        GlobalAveragePool: "f",
+        Dense: "d",
+    }
+    names = "".join(letters[type(layer)] for layer in layers)
+    masked = any(isinstance(layer, Dense) and layer.masked for layer in layers)
+    return not masked and re.fullmatch(r"c[crp]*fd+", names) is not None
 
 
 def is_chain(layers: Sequence[Layer]) -> bool:
