@@ -149,6 +149,25 @@ def test_a_stack_does_what_the_networks_do_one_by_one(model, request):
                 torch.testing.assert_close(a.double(), b.double(), rtol=1e-5, atol=1e-6)
 
 
+def test_what_metrics_gather_is_what_they_do_on_a_processor(tall_tiles):
+    settings, splits, networks = small("Conv")
+    found = []
+    for engine, device in ((stacked, DEVICE), (convolutional, "cpu")):
+        task = engine.Task(*splits, settings, torch.float32, device)
+        stack = task.stack([weights for weights, _ in networks], [masks for _, masks in networks])
+        gatherers = [Gatherer(gates, "labels") for _ in networks]
+        stack.statistics(task.train, gatherers)
+        found.append([gatherer.means(19)["gates"] for gatherer in gatherers])
+    for ours, theirs in zip(*found, strict=True):
+        for a, b in zip(ours, theirs, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-7)
+    assert found[0][0][0].any()
+
+
+def gates(layers):
+    return {"gates": [layer.by_gate.abs().sum(0) for layer in layers]}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["Conv", "residual", "normalised"])
 def test_digits_do_not_depend_on_the_company(model, tall_tiles):
