@@ -127,6 +127,8 @@ def longest_jobs(forecast: Forecast, seconds: Seconds) -> dict[str, Any]:
     found = {}
     for rule in TRAINING:
         of_rule = [n for n, r in forecast.graph.rules.items() if r == rule]
+        if not of_rule:  # as of controls, which the paper does not have
+            continue
         longest = max(of_rule, key=seconds.get)
         hours = seconds[longest] / 3600
         limit = 60 * math.ceil(MARGIN * hours)

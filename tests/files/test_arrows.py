@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TRAINING = ("train_baseline", "prune_network", "train_random_init")
+TRAINING = ("train_baseline", "prune_network", "prune_shuffled", "train_random_init")
 
 
 def test_folders_of_the_package_import_downward_only():
