@@ -32,7 +32,7 @@ NETWORKS = [
 #: Scores that stay when a node's incoming weights are scaled and its outgoing ones by the inverse.
 INVARIANT = [
     *("oracle", "apoz", "gate_fisher", "weight_fisher", "sensitivity", "particle", "synflow"),
-    "least_squares",
+    *("least_squares", "lasso_channels", "taylor", "gate_obs"),
 ]
 NOT_INVARIANT = ["minimum", "l1_norm", "l2_norm", "l2_norm_fan_in", "fpgm", "variance"]
 
