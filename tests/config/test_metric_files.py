@@ -24,6 +24,12 @@ WRONG = [
     ("mine", PLAIN.replace("):", ") -> trch.Tensor:"), "NameError: name 'trch'"),
     ("mine", f"{PLAIN}\nSHARE = 1 / 0\n", "cannot be imported: ZeroDivisionError"),
     ("mine", f"{PLAIN}\nimportance = 3\n", "TypeError: its `importance` is no function"),
+    ("mine", f"{PLAIN}\ndel importance\n", "AttributeError: .*'importance'"),
+    ("mine", f"{PLAIN}\ngather = 3\n", "TypeError: its `gather` is no function"),
+    ("mine", f"measure = {{}}\n{PLAIN}", "TypeError: its `measure` is no function"),
+    ("mine", f"GRADIENTS = 'label'\n{PLAIN}", "GRADIENTS: 'label' is not allowed; allowed: 'label"),
+    ("mine", f"GRADIENTS = True\n{PLAIN}", "GRADIENTS: True is not allowed"),
+    ("mine", f"GRADIENTS = ['labels']\n{PLAIN}", r"GRADIENTS: \['labels'\] is not allowed"),
     ("mine", f"{PLAIN}\nraise SystemExit\n", "cannot be imported: SystemExit"),
 ]
 
@@ -49,4 +55,10 @@ def test_metrics_are_taken_and_only_tried_if_reading_them_does_not_do(tmp_path, 
 
 def test_a_metric_that_does_more_when_it_is_imported_is_tried_and_taken(tmp_path):
     (tmp_path / "mine.py").write_text("import math\nSHARE = math.log(3)\n" + PLAIN)
+    metric_files.check_metrics(tmp_path)
+
+
+@pytest.mark.parametrize("asked", ["'labels'", "'predictions'", "None"])
+def test_gradients_that_there_are_may_be_asked_for(tmp_path, asked):
+    (tmp_path / "mine.py").write_text(f"GRADIENTS = {asked}\n{PLAIN}")
     metric_files.check_metrics(tmp_path)

@@ -32,17 +32,17 @@ NETWORKS = [
 #: Scores that stay when a node's incoming weights are scaled and its outgoing ones by the inverse.
 INVARIANT = [
     *("oracle", "apoz", "gate_fisher", "weight_fisher", "sensitivity", "particle", "synflow"),
-    "least_squares",
+    *("least_squares", "lasso_channels", "taylor", "gate_obs"),
 ]
 NOT_INVARIANT = ["minimum", "l1_norm", "l2_norm", "l2_norm_fan_in", "fpgm", "variance"]
 
 
-def case(model, widths, side, channels, seed=1, samples=48):
+def case(model, widths, side, channels, seed=1, samples=48, dtype=torch.float64):
     """A task, the weights of a network that could have been trained, and full masks."""
     images, labels = make_images(samples, side=side, channels=channels)
     few = images[:8], labels[:8]
-    task = make_task((images, labels), few, few, toy_settings(model, widths), torch.float64)
-    weights = {k: w.double() for k, w in initial_weights(task.steps(), seed).items()}
+    task = make_task((images, labels), few, few, toy_settings(model, widths), dtype)
+    weights = {k: w.to(dtype) for k, w in initial_weights(task.steps(), seed).items()}
     random = generator("criteria", seed)
     for name, tensor in weights.items():
         if name.endswith("bias"):
@@ -95,6 +95,16 @@ def test_the_scores_of_a_network_that_diverged_are_made_all_the_same(name):
     task, weights, masks = case("FC", (6, 5), 6, 1)
     weights["dense2.kernel"][0, 0] = math.nan
     assert [len(layer) for layer in scores(name, task, weights, masks)] == [6, 5]
+
+
+@pytest.mark.parametrize("name", GLOBAL)
+@pytest.mark.parametrize("factor", [1e8, 1e12])
+def test_so_are_those_of_a_network_that_is_about_to(name, factor):
+    """Its numbers are finite, and squares of some are not, in single precision."""
+    task, weights, masks = case("FC", (6, 5), 6, 1, dtype=torch.float32)
+    huge = {n: w * factor if n.endswith("kernel") else w for n, w in weights.items()}
+    found = scores(name, task, huge, masks, initial=weights)
+    assert [len(layer) for layer in found] == [6, 5]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import math
 import sys
 from collections import defaultdict
+from dataclasses import replace
 from importlib import import_module
 from types import ModuleType
 
@@ -82,6 +83,21 @@ def test_the_scores_of_a_diverged_network_need_not_be_numbers(metric_of):
     assert all(layer.isnan().all() for layer in metric.importance(DIVERGED))
 
 
+@pytest.mark.parametrize("where", ["mean_activation", "weights"])
+def test_a_network_of_huge_numbers_has_diverged_as_well(metric_of, where):
+    """Products of numbers beyond 1e19 are infinite in single precision, and then nan."""
+    trained, nans = TRAINED, [torch.full((3,), math.nan), torch.ones(2)]
+    if where == "weights":
+        trained = replace(TRAINED, weights={"dense1.kernel": torch.tensor([[1e20]])})
+    else:
+        huge = {**HEALTHY, where: [HEALTHY[where][0], torch.tensor([0.5, 1e20])]}
+        trained = replace(TRAINED, statistics=huge)
+    metric = metric_of(importance=lambda s: s["mine"], measure=lambda _: {"mine": nans})
+    assert metric.importance(metric.measured(trained))[0].isnan().all()
+    with pytest.raises(UserError, match="measure: mine, layer 1: nan"):
+        metric.measured(TRAINED)
+
+
 @pytest.mark.parametrize("name", METRICS)
 def test_our_own_metrics_pass(name):
     for statistics in (HEALTHY, DIVERGED):
@@ -128,3 +144,44 @@ def test_what_a_metric_measures_is_checked_as_well(metric_of, measured, message)
 def test_what_a_metric_measures_comes_to_the_statistics(metric_of):
     metric = metric_of(importance=lambda s: s["mine"], measure=lambda *_: {"mine": ones(3, 2)})
     assert set(metric.measured(TRAINED)) == {*HEALTHY, "mine"}
+
+
+def test_what_measure_writes_into_is_its_own(metric_of):
+    """The weights are recorded, and training goes on from the initial ones."""
+
+    def measure(trained):
+        for of in (trained.weights, trained.initial, trained.statistics):
+            for tensors in of.values():
+                for tensor in tensors:
+                    tensor.zero_()
+        return {"mine": ones(3, 2)}
+
+    weights, initial = {"dense1.kernel": torch.ones(2, 3)}, {"dense1.kernel": torch.ones(2, 3)}
+    trained = replace(TRAINED, weights=weights, initial=initial)
+    found = metric_of(importance=lambda s: s["mine"], measure=measure).measured(trained)
+    assert found["mean_activation"][0].tolist() == [1, 2, 3]
+    assert weights["dense1.kernel"].all()
+    assert initial["dense1.kernel"].all()
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [(ones(3, 2), ones((4, 3), (4, 2))), (ones(3, 2), ones(1, 1)), (ones(3, 2), torch.ones(3))],
+)
+def test_what_is_gathered_keeps_its_shape(metric_of, first, second):
+    """Not summed over samples, it would be of another shape where fewer of them are left."""
+    came = iter([first, first, second])
+    metric = metric_of(importance=lambda s: s["mine"], gather=lambda _: {"mine": next(came)})
+    gatherer, other = metric.gatherers(2)
+    gatherer.observe([None, None])
+    gatherer.observe([None, None])
+    with pytest.raises(UserError, match=r"^metric 'mine': gather: mine: .* for earlier samples"):
+        gatherer.observe([None, None])
+    came = iter([second])
+    other.observe([None] * 2)
+
+
+def test_what_is_gathered_without_a_measure_is_told_as_such(metric_of):
+    metric = metric_of(importance=lambda s: s["mine"], gather=lambda _: {})
+    with pytest.raises(UserError, match=r"gather: mine, layer 2: a tensor of the shape \[3\]"):
+        metric.measured(replace(TRAINED, gathered={"mine": ones(3, 3)}))

@@ -34,16 +34,23 @@ KNOWN = {
 }
 SECONDS = 120  # an import on trial may take; that of torch from a slow disk is far below
 LONGEST = 300  # characters of what it says
-_TRIAL = """
+FUNCTIONS = ("importance", "gather", "measure")  # that a metric may have, the first must
+GRADIENTS = ("labels", "predictions")  # that it may ask for
+ALLOWED = "'labels', 'predictions', or no such line"
+_TRIAL = f"""
 import importlib.util, sys
 try:
     spec = importlib.util.spec_from_file_location("metric_on_trial", sys.argv[1])
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    if not callable(module.importance):
-        raise TypeError("its `importance` is no function")
+    for name in {FUNCTIONS}:
+        if name in ("importance", *vars(module)) and not callable(getattr(module, name)):
+            raise TypeError(f"its `{{name}}` is no function")
+    asked = getattr(module, "GRADIENTS", None)
+    if asked not in (None, *{GRADIENTS}):
+        raise ValueError(f"GRADIENTS: {{asked!r}} is not allowed; allowed: {ALLOWED}")
 except BaseException as error:
-    sys.exit(f"{type(error).__name__}: {error}")
+    sys.exit(f"{{type(error).__name__}}: {{error}}")
 """
 
 
@@ -52,8 +59,8 @@ def check_metrics(folder: Path = FOLDER) -> None:
     """Check all files of metrics.
 
     Raises:
-        UserError: if one has a name that is taken, is no Python, has no function `importance`, or
-            cannot be imported.
+        UserError: if one has a name that is taken, is no Python, has no function `importance`,
+            cannot be imported, or asks for gradients that there are none of.
     """
     for file in sorted(folder.glob("*.py")):
         if not file.name.startswith("_"):
@@ -106,8 +113,10 @@ def _is_harmless(statement: ast.stmt) -> bool:
     match statement:
         case ast.Expr(value=ast.Constant()):
             return True
+        case ast.Assign(targets=[ast.Name(id="GRADIENTS")], value=ast.Constant(value=asked)):
+            return asked in GRADIENTS
         case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant()):
-            return name != "importance"
+            return name not in FUNCTIONS
         case ast.Import(names=names):
             return all(alias.name in KNOWN for alias in names)
         case ast.ImportFrom(module=module, names=names):

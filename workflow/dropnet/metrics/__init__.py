@@ -23,7 +23,8 @@ May import `training`, `networks`, `data` and what is below them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,14 +89,16 @@ class Metric:
                 f"metric {self.name!r}: GRADIENTS: {gradients!r} is not allowed; allowed: 'labels',"
                 " 'predictions', or no such line"
             )
-        return [Gatherer(self._gather, gradients) for _ in range(networks)]
+        return [Gatherer(partial(self._gather, shapes={}), gradients) for _ in range(networks)]
 
-    def _gather(self, layers: "Sequence[Observation]") -> "Gathered":
+    def _gather(
+        self, layers: "Sequence[Observation]", shapes: "dict[str, list[torch.Size]]"
+    ) -> "Gathered":
         from dropnet.metrics import _scores
 
         with _scores.blamed_on(self.name, self._file):
             sums = dict(self._code.gather(layers))
-        _scores.check_sums(self.name, sums, layers)
+        _scores.check_sums(self.name, sums, layers, shapes)
         return sums
 
     def measured(self, trained: "Trained") -> "Statistics":
@@ -106,19 +109,28 @@ class Metric:
         """
         from dropnet.metrics import _scores
 
-        known = trained.statistics
+        known, function = trained.statistics, "measure"
         if hasattr(self._code, "measure"):
+            # its own copies, as those of `importance`; training would go on from the others
+            weights, initial = (
+                {name: tensor.clone() for name, tensor in of.items()}
+                for of in (trained.weights, trained.initial)
+            )
+            given = {name: [layer.clone() for layer in of] for name, of in known.items()}
+            own = replace(trained, weights=weights, initial=initial, statistics=given)
             with _scores.blamed_on(self.name, self._file):
-                found = dict(self._code.measure(trained))
+                found = dict(self._code.measure(own))
         else:
-            found = dict(trained.gathered)
+            found, function = dict(trained.gathered), "gather"
         for name, values in found.items():
             if not isinstance(name, str) or not name.isidentifier() or name in known:
                 raise UserError(
-                    f"metric {self.name!r}: measure: a statistic named {name!r} came; needed: a"
+                    f"metric {self.name!r}: {function}: a statistic named {name!r} came; needed: a"
                     f" plain word, and none of {', '.join(known)}"
                 )
-            found[name] = _scores.checked(self.name, f"measure: {name}", values, known)
+            found[name] = _scores.checked(
+                self.name, f"{function}: {name}", values, known, trained.weights.values()
+            )
         return {**known, **found}
 
     @property

@@ -1,7 +1,7 @@
 """What metrics return is checked before anything is dropped by it: it may be anybody's code."""
 
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -10,6 +10,7 @@ from dropnet.errors import UserError, of_the_machine
 from dropnet.networks.cycle import Statistics
 
 LONGEST = 300  # characters of an error's own words
+LARGEST = 1e6  # number in a sound network: of much larger ones squares are beyond single precision
 
 
 @contextmanager
@@ -33,17 +34,25 @@ def blamed_on(metric: str, file: str) -> Iterator[None]:
         raise UserError(f"metric {metric!r}: {where}: {type(error).__name__}: {said}") from error
 
 
-def checked(metric: str, what: str, scores: object, known: Statistics) -> list[torch.Tensor]:
+def checked(
+    metric: str,
+    what: str,
+    scores: object,
+    known: Statistics,
+    weights: Iterable[torch.Tensor] = (),
+) -> list[torch.Tensor]:
     """Return the scores, or statistics, of a metric if they are one number for each remaining node.
 
-    A network that diverged has statistics that are not numbers, and its scores need not be any
-    either: those rank above all others. Infinite ones are numbers.
+    A network that diverged has statistics that are not numbers, or activations or weights beyond
+    `LARGEST`, and its scores need not be any either: those rank above all others. Infinite ones are
+    numbers.
 
     Args:
         metric: its name, for the error.
         what: came from it, e.g. "importance".
         scores: that came, for each masked layer.
         known: the statistics that they are made from.
+        weights: likewise.
 
     Raises:
         UserError: if they are anything else.
@@ -57,6 +66,9 @@ def checked(metric: str, what: str, scores: object, known: Statistics) -> list[t
             f" needed: a list of {len(sizes)} tensors, one for each masked layer"
         )
     healthy = all(bool(values.isfinite().all()) for of in known.values() for values in of)
+    # comparisons with nan are False
+    sound = (bool((v.abs() <= LARGEST).all()) for v in (*known["mean_activation"], *weights))
+    healthy = healthy and all(sound)
     for layer, (values, size) in enumerate(zip(scores, sizes, strict=True), start=1):
         needed = f"needed: a tensor of {size} floating-point numbers, one for each remaining node"
         came = _trouble(values, size, healthy)
@@ -65,13 +77,16 @@ def checked(metric: str, what: str, scores: object, known: Statistics) -> list[t
     return list(scores)
 
 
-def check_sums(metric: str, sums: object, layers: Sequence[object]) -> None:
+def check_sums(
+    metric: str, sums: object, layers: Sequence[object], shapes: dict[str, list[torch.Size]]
+) -> None:
     """Refuse what a metric's `gather` returned, unless they are tensors by name.
 
     Args:
         metric: its name, for the error.
         sums: that came.
         layers: what it was given, one for each masked layer.
+        shapes: of what came for earlier samples, by name; those of new names are added.
 
     Raises:
         UserError: if they are anything else.
@@ -83,10 +98,17 @@ def check_sums(metric: str, sums: object, layers: Sequence[object]) -> None:
         if not all(isinstance(tensor, torch.Tensor) for tensor in tensors) or (
             of_layers is not None and len(of_layers) != len(layers)
         ):
-            came = type(values).__name__ if of_layers is None else f"list of {len(of_layers)}"
+            kind = type(values).__name__ if of_layers is None else f"list of {len(of_layers)}"
             raise UserError(
-                f"metric {metric!r}: gather: {name}: a {came} came; needed: a tensor, or a list of"
+                f"metric {metric!r}: gather: {name}: a {kind} came; needed: a tensor, or a list of"
                 f" {len(layers)} tensors, one for each masked layer"
+            )
+        came = [tensor.shape for tensor in tensors]
+        if shapes.setdefault(name, came) != came:
+            first, now = ([list(shape) for shape in of] for of in (shapes[name], came))
+            raise UserError(
+                f"metric {metric!r}: gather: {name}: tensors of the shapes {now} came, and"
+                f" {first} for earlier samples; needed: sums over samples, always of one shape"
             )
 
 

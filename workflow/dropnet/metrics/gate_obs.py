@@ -3,9 +3,9 @@
 Score: 1 / (2 [H^-1]_kk), H the Gauss-Newton matrix over the gates of all nodes, a gate being a
 factor on a node, at 1. H is the mean over samples of the products of gradients of the loss with
 labels drawn from the network's predictions, and is damped by a thousandth of its mean diagonal.
-Invariant, but for the damping, when a node's incoming weights are scaled and its outgoing ones by
-the inverse. The reference is about single weights, and adapts the others, which a rewind would
-undo; gates, and leaving them as they are, are a reconstruction and ours.
+Invariant when a node's incoming weights are scaled and its outgoing ones by the inverse. The
+reference is about single weights, and adapts the others, which a rewind would undo; gates, and
+leaving them as they are, are a reconstruction and ours.
 """
 
 from collections.abc import Sequence

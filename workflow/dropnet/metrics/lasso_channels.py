@@ -4,10 +4,10 @@ What arrives at the next layer is the sum over channels c of their contributions
 b_c on these are found by the LASSO, min 1/2N norm(Y - sum b_c X_c W_c)^2 + lambda norm_1(b), along
 its whole path. A node's or filter's score is the largest lambda at which its factor is not 0, over
 that at which all are: 1 for the last to leave as lambda grows. It is worked out on 300 training
-images, and 10 positions of each where a convolution reads them. Not invariant when a node's weights
-are scaled, but for what the next layer makes up. The reference then adapts the weights, which a
-rewind would undo; comparing layers by the share of their largest lambda is ours. For networks whose
-layers follow each other, none of them normalised.
+images, and 10 positions of each where a convolution reads them. Invariant when a node's incoming
+weights are scaled and its outgoing ones by the inverse. The reference then adapts the weights,
+which a rewind would undo; comparing layers by the share of their largest lambda is ours. For
+networks whose layers follow each other, none of them normalised.
 """
 
 from collections.abc import Iterator, Sequence

@@ -25,5 +25,6 @@ def measure(trained: Trained) -> Statistics:
     network = operations_of(trained.task.steps(trained.masks), absolute, torch.float64)
     ones = torch.ones(1, *trained.task.image_shape, dtype=torch.float64)
     layers = observations(network, ones, trained.incoming, torch.sum)
-    # biases begin with 0, so that all of an activation comes from weights
+    # biases begin with 0, so that all of an activation comes from weights; without a rewind those
+    # that were trained count as weights of an input that is always 1
     return {"synaptic_flow": [layer.by_scale[0] for layer in layers]}

@@ -2,8 +2,8 @@
 
 Score: the mean over samples of the absolute value of the mean over positions of activation times
 gradient of the sample's loss; divided by the 2-norm of all scores of the layer, as the reference
-does to compare layers. Invariant, but for that division, when a node's incoming weights are scaled
-and its outgoing ones by the inverse.
+does to compare layers. Invariant when a node's incoming weights are scaled and its outgoing ones by
+the inverse.
 """
 
 from collections.abc import Sequence
