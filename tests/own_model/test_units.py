@@ -5,6 +5,7 @@ import torch
 import torchvision.models
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.utils.parametrizations import weight_norm
 
 from dropnet.errors import UserError
 from dropnet.networks.masks import Masks
@@ -235,6 +236,26 @@ def only_in_training(m, x):
     return m.b(y) + m.c(y) if m.training else m.b(y)
 
 
+def in_two_parts(m, x):
+    """Of every second unit, as many go from each of the parts."""
+    return m.b(F.relu(m.a(x)).chunk(2, 1)[0]).flatten(1)
+
+
+class Attention(nn.Module):
+    """A module of torch that gives a tuple, added to what it has read."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.MultiheadAttention(8, 2, batch_first=True)
+
+    def forward(self, x):
+        return x + self.inner(x, x, x)[0]
+
+
+def attentive():
+    return nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Flatten(1, 2), Attention(), nn.Linear(8, 2))
+
+
 def no_conv():
     return nn.Conv2d(3, 8, 1), nn.Conv2d(8, 4, 1)
 
@@ -259,6 +280,12 @@ def no_conv():
         (Run(lambda m, x: (m.a(x),), *no_conv()), ["gives a tuple; allowed: one tensor"]),
         (nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 2)), ["of the shape [3, 8, 8]"]),
         (Run(shuffled, *no_conv()), ["model: "]),
+        (Run(in_two_parts, nn.Conv2d(3, 8, 1), nn.Conv2d(4, 4, 1)), ["layer 'a' cannot be cut"]),
+        (attentive(), ["layer '0' cannot be cut: its outputs are off by"]),
+        (
+            chain(weight_norm(nn.Conv2d(8, 8, 1)), nn.ReLU()),
+            ["layer '1' computes its weights from others", "remove_parametrizations"],
+        ),
         (
             Run(only_in_training, *no_conv(), nn.Conv2d(8, 4, 1)),
             ["layer 'a' cannot be cut: in training: RuntimeError"],
