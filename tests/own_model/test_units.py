@@ -304,6 +304,33 @@ def test_what_cannot_be_followed_is_one_line(model, words):
     torch.testing.assert_close(model.state_dict(), before, rtol=0, atol=0)
 
 
+def test_a_cut_that_is_off_by_little_is_refused():
+    """Products of queries and keys are divided by the root of their width, which becomes less."""
+
+    def attend(m, x):
+        q, k, v = (F.relu(layer(x)) for layer in (m.a, m.b, m.values))
+        return m.c(F.scaled_dot_product_attention(q, k, v)).mean(1)
+
+    for seed in range(6):
+        torch.manual_seed(seed)
+        model = Run(attend, nn.Linear(5, 16), nn.Linear(5, 16), nn.Linear(16, 3))
+        model.values = nn.Linear(5, 16)
+        with pytest.raises(UserError, match="layer 'a' cannot be cut: its outputs are off by"):
+            find_units(model.eval(), torch.randn(2, 2, 5))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_a_wrong_cut_is_found_whatever_the_precision_and_a_right_one_let_through(dtype):
+    torch.manual_seed(0)
+    images = torch.randn(2, 3, 8, 8, dtype=dtype)
+    right = chain(nn.BatchNorm2d(8), nn.ReLU()).eval().to(dtype)
+    units = find_units(right, images)
+    assert units.example.dtype == dtype
+    assert units.cut(right, some(units))(images).dtype == dtype
+    with pytest.raises(UserError, match="layer '0' cannot be cut: its outputs are off by"):
+        find_units(chain(nn.GroupNorm(2, 8), nn.ReLU()).eval().to(dtype), images)
+
+
 def test_an_operation_that_the_dependency_graph_stumbles_over_is_one_line():
     model = torchvision.models.shufflenet_v2_x0_5(num_classes=10).eval()
     with pytest.raises(UserError, match=r"^model: Torch-Pruning cannot follow .* \(ZeroDivision"):

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -166,7 +166,7 @@ def find_units(model: nn.Module, example: torch.Tensor) -> Units:
             owner[0, list(places)] = number
             owner[1, list(places)] = torch.tensor(list(units))
     found = Units(groups, example, owners)
-    _check(found, _stirred(model))
+    _check(replace(found, example=_precise(example)), _stirred(model))
     return found
 
 
@@ -223,9 +223,14 @@ def _run_once(model: nn.Module, example: torch.Tensor) -> dict[str, int]:
     return channels
 
 
+def _precise(tensor: torch.Tensor) -> torch.Tensor:
+    """Return a tensor in float32 if it has fewer bits, where rounding would hide what is wrong."""
+    return tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor
+
+
 def _stirred(model: nn.Module) -> nn.Module:
     """Return a copy without constant weights: a last layer that begins with 0 would hide all."""
-    copied, noise = deepcopy(model), generator("stirred")
+    copied, noise = deepcopy(model)._apply(_precise), generator("stirred")
     with torch.no_grad():
         for parameter in copied.parameters():
             if parameter.numel() and (parameter == parameter.flatten()[0]).all():
@@ -258,9 +263,9 @@ def _check(units: Units, model: nn.Module) -> None:
 def _agrees(units: Units, model: nn.Module, masks: Masks) -> str | None:
     """Say what is wrong with the model cut to some masks; None if it is the masked one."""
     smaller = units.cut(model, masks)
-    masked = units.masked(model, masks, units.example)
     step = "in use"
     try:
+        masked = units.masked(model, masks, units.example)
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             outputs = smaller(units.example)
             whole = model(units.example)
@@ -274,7 +279,9 @@ def _agrees(units: Units, model: nn.Module, masks: Masks) -> str | None:
         return f"its outputs become {list(outputs.shape)} instead of {list(masked.shape)}"
     off, effect = (float((a - masked).abs().max()) for a in (outputs, whole))
     rounding = 1000 * torch.finfo(masked.dtype).eps * float(masked.abs().max())
-    if not math.isfinite(off) or off > 0.01 * effect + rounding:
+    # a GPU may take sums of convolutions in TF32; on a processor a right cut is off by some 1e-7
+    share = 1e-4 if masked.device.type == "cpu" else 0.01
+    if not math.isfinite(off) or off > share * effect + rounding:
         return f"its outputs are off by {off:.2g}, where masking it changes them by {effect:.2g}"
     return None
 
