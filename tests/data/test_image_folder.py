@@ -121,6 +121,19 @@ def deep():
     return stream.getvalue()
 
 
+def deep_in_colour():
+    """A PNG of 16 bits a channel: red, green and blue. Pillow would not say so."""
+
+    def chunk(kind, content):
+        total = struct.pack(">I", zlib.crc32(kind + content))
+        return struct.pack(">I", len(content)) + kind + content + total
+
+    header = struct.pack(">2I5B", 5, 6, 16, 2, 0, 0, 0)
+    rows = zlib.compress((b"\0" + bytes(range(30))) * 6)
+    chunks = ((b"IHDR", header), (b"IDAT", rows), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*each) for each in chunks)
+
+
 @pytest.mark.parametrize(
     ("files", "words"),
     [
@@ -135,7 +148,8 @@ def deep():
             {PICTURE: png(np.zeros((5, 6, 3), np.uint8))},
             [f"{PICTURE}: is 6 x 5 pixels, allowed: 5 x 6, as `image` says"],
         ),
-        ({PICTURE: deep()}, [f"{PICTURE}: has pixels of mode I", "8 bits"]),
+        ({PICTURE: deep()}, [f"{PICTURE}: has pixels of 16 bits a channel, allowed: of 8 bits"]),
+        ({PICTURE: deep_in_colour()}, [f"{PICTURE}: has pixels of 16 bits a channel"]),
         ({"train/bee/x.gif": b"GIF89a"}, ["train/bee/x.gif: not the name", ".png, .jpg, .jpeg"]),
         ({"train/bee/x/1.png": FILES[PICTURE]}, ["train/bee/x: not the name of a picture"]),
         ({"train/bee/.DS_Store": b"x"}, ["train/bee/.DS_Store: hidden; allowed: classes and"]),

@@ -1,10 +1,13 @@
 """Algorithm 1 on a model of one's own: cases by hand, rewinding, counts, refusals."""
 
+import math
 import sys
 
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils.prune import l1_unstructured
+from torch.utils.data import TensorDataset
 
 from dropnet.errors import UserError
 from dropnet.networks.masks import Masks
@@ -38,6 +41,12 @@ def convolutional(seed=0):
         *(nn.Conv2d(6, 4, 3), nn.ReLU(), nn.Flatten()),
         *(nn.Linear(16, 5), nn.ReLU(), nn.Linear(5, 3)),
     )
+
+
+def masked_by_torch():
+    model = convolutional()
+    l1_unstructured(model[0], "weight", 0.5)
+    return model
 
 
 IMAGES = torch.rand(4, 1, 6, 6, generator=torch.Generator().manual_seed(1))
@@ -173,7 +182,28 @@ def test_the_lowest_go_but_for_the_last_of_a_layer():
     ("changes", "words"),
     [
         ({"metric": "minimun"}, ["'minimun' is not allowed", "did you mean 'minimum'"]),
-        ({"metric": "oracle"}, ["metric: 'oracle' is not allowed here; allowed: ", "apoz_layer"]),
+        (
+            {"metric": "taylor"},
+            [
+                "metric: 'taylor' measures more than activations, and is not allowed here; allowed:"
+                " apoz, apoz_notebook, maximum, minimum, random, each also with _layer behind it"
+            ],
+        ),
+        ({"metric": "oracle_layer"}, ["metric: 'oracle_layer' measures more than activations"]),
+        ({"prune_fraction": "0.2"}, ["prune_fraction: '0.2' is not allowed"]),
+        ({"stop_fraction": None}, ["stop_fraction: None is not allowed"]),
+        ({"train": None}, ["train: None is not allowed; allowed: a function"]),
+        ({"evaluate": 0.5}, ["evaluate: 0.5 is not allowed; allowed: a function"]),
+        ({"after_cycle": []}, ["after_cycle: [] is not allowed; allowed: a function"]),
+        ({"evaluate": leave}, ["evaluate: returned a NoneType; allowed: one number"]),
+        ({"train": nn.Module.double}, ["train: left a model that fails", "precision"]),
+        ({"samples": None}, ["samples: are of <class 'NoneType'>; allowed: batches"]),
+        ({"samples": IMAGES}, ["samples: are of <class 'torch.Tensor'>; allowed: batches"]),
+        ({"samples": TensorDataset(IMAGES)}, ["TensorDataset'>; allowed: batches"]),
+        ({"samples": [IMAGES[:0]]}, ["a batch has the shape [0, 1, 6, 6]; allowed: one or more"]),
+        ({"samples": [torch.tensor(1.0)]}, ["samples: a batch has the shape []"]),
+        ({"samples": [IMAGES, IMAGES[..., :4]]}, ["batch of the shape [4, 1, 6, 4]", "[1, 6, 6]"]),
+        ({"samples": [IMAGES * math.nan]}, ["model: its outputs", "not all finite"]),
         ({"prune_fraction": 1}, ["prune_fraction: 1 is not allowed"]),
         ({"prune_fraction": float("nan")}, ["prune_fraction: nan is not allowed"]),
         ({"stop_fraction": 0}, ["stop_fraction: 0 is not allowed; allowed: between 0 and 1"]),
@@ -185,6 +215,14 @@ def test_the_lowest_go_but_for_the_last_of_a_layer():
         ({"samples": [{"x": IMAGES}]}, ["samples: a batch is a dict; allowed: a tensor"]),
         ({"samples": [()]}, ["samples: a batch is a tuple"]),
         ({"model": nn.ReLU()}, ["model: has no parameters"]),
+        ({"model": nn.Linear}, ["model: is of <class 'type'>; allowed: a torch.nn.Module"]),
+        ({"model": convolutional().to("meta")}, ["'0.weight' has no values (device meta)"]),
+        ({"model": torch.jit.script(by_hand())}, ["model: is compiled (RecursiveScriptModule)"]),
+        (
+            {"model": nn.Sequential(torch.compile(by_hand()))},
+            ["model: layer '0' is compiled (OptimizedModule)"],
+        ),
+        ({"model": masked_by_torch()}, ["model: cannot be copied (RuntimeError: ", ".prune"]),
     ],
 )
 def test_what_is_not_allowed_is_one_line(changes, words):

@@ -5,6 +5,7 @@ import torch
 import torchvision.models
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.utils.parametrizations import weight_norm
 
 from dropnet.errors import UserError
 from dropnet.networks.masks import Masks
@@ -235,6 +236,26 @@ def only_in_training(m, x):
     return m.b(y) + m.c(y) if m.training else m.b(y)
 
 
+def in_two_parts(m, x):
+    """Of every second unit, as many go from each of the parts."""
+    return m.b(F.relu(m.a(x)).chunk(2, 1)[0]).flatten(1)
+
+
+class Attention(nn.Module):
+    """A module of torch that gives a tuple, added to what it has read."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.MultiheadAttention(8, 2, batch_first=True)
+
+    def forward(self, x):
+        return x + self.inner(x, x, x)[0]
+
+
+def attentive():
+    return nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Flatten(1, 2), Attention(), nn.Linear(8, 2))
+
+
 def no_conv():
     return nn.Conv2d(3, 8, 1), nn.Conv2d(8, 4, 1)
 
@@ -259,6 +280,12 @@ def no_conv():
         (Run(lambda m, x: (m.a(x),), *no_conv()), ["gives a tuple; allowed: one tensor"]),
         (nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 2)), ["of the shape [3, 8, 8]"]),
         (Run(shuffled, *no_conv()), ["model: "]),
+        (Run(in_two_parts, nn.Conv2d(3, 8, 1), nn.Conv2d(4, 4, 1)), ["layer 'a' cannot be cut"]),
+        (attentive(), ["layer '0' cannot be cut: its outputs are off by"]),
+        (
+            chain(weight_norm(nn.Conv2d(8, 8, 1)), nn.ReLU()),
+            ["layer '1' computes its weights from others", "remove_parametrizations"],
+        ),
         (
             Run(only_in_training, *no_conv(), nn.Conv2d(8, 4, 1)),
             ["layer 'a' cannot be cut: in training: RuntimeError"],
@@ -275,6 +302,33 @@ def test_what_cannot_be_followed_is_one_line(model, words):
     assert "\n" not in line
     assert all(word in line for word in words), line
     torch.testing.assert_close(model.state_dict(), before, rtol=0, atol=0)
+
+
+def test_a_cut_that_is_off_by_little_is_refused():
+    """Products of queries and keys are divided by the root of their width, which becomes less."""
+
+    def attend(m, x):
+        q, k, v = (F.relu(layer(x)) for layer in (m.a, m.b, m.values))
+        return m.c(F.scaled_dot_product_attention(q, k, v)).mean(1)
+
+    for seed in range(6):
+        torch.manual_seed(seed)
+        model = Run(attend, nn.Linear(5, 16), nn.Linear(5, 16), nn.Linear(16, 3))
+        model.values = nn.Linear(5, 16)
+        with pytest.raises(UserError, match="layer 'a' cannot be cut: its outputs are off by"):
+            find_units(model.eval(), torch.randn(2, 2, 5))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_a_wrong_cut_is_found_whatever_the_precision_and_a_right_one_let_through(dtype):
+    torch.manual_seed(0)
+    images = torch.randn(2, 3, 8, 8, dtype=dtype)
+    right = chain(nn.BatchNorm2d(8), nn.ReLU()).eval().to(dtype)
+    units = find_units(right, images)
+    assert units.example.dtype == dtype
+    assert units.cut(right, some(units))(images).dtype == dtype
+    with pytest.raises(UserError, match="layer '0' cannot be cut: its outputs are off by"):
+        find_units(chain(nn.GroupNorm(2, 8), nn.ReLU()).eval().to(dtype), images)
 
 
 def test_an_operation_that_the_dependency_graph_stumbles_over_is_one_line():

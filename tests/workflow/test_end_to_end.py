@@ -376,6 +376,7 @@ def test_exports_of_what_is_not_configured_are_refused_with_what_is(project):
     for name, words in (
         ("minimum_seed9", "FC8-FC6 has no seed 9 at scale tiny; allowed: 0 to 2"),
         ("oracle_seed0", "FC8-FC6 has no run oracle; allowed: baseline, minimum, maximum, random"),
+        ("taylor_seed0", "FC8-FC6 has no run taylor; allowed: baseline, minimum, maximum, random"),
     ):
         run = snakemake(project, "-n", f"results/tiny/FC8-FC6/export/{name}.onnx")
         assert run.returncode != 0

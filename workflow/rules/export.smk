@@ -29,9 +29,9 @@ rule export_network:
     log:
         "results/{scale}/logs/export_network_{experiment}_{run}_seed{seed}{cycle}.txt",
     wildcard_constraints:
-        run=one_of([*plan.methods, BASELINE]),
-        seed=r"\d+",
-        cycle=r"(_cycle\d+)?",
+        run=r"[^/]+",  # one that is not configured is refused with those that are
+        seed=r"0|[1-9]\d*",
+        cycle=r"(_cycle(0|[1-9]\d*))?",
     conda:
         "../../envs/train.yaml"
     threads: 1

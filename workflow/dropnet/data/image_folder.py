@@ -31,6 +31,7 @@ EXTENSIONS = (".png", ".jpg", ".jpeg")
 MODES = {1: "L", 3: "RGB"}  # of a picture with so many channels
 #: What becomes 8 bits a channel without a loss that nobody asked for.
 EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
+PNG_DEPTH = 24  # the byte of a PNG that says how many bits a channel has: its header comes first
 LARGEST_PICTURE = 2**26  # bytes of a file; 2,000 x 2,000 pixels take 12 MB uncompressed
 
 Shape = tuple[int, int, int]
@@ -137,8 +138,11 @@ def _read(path: Path, shape: Shape) -> np.ndarray:
                 f"{name}: is {picture.width} x {picture.height} pixels,"
                 f" allowed: {width} x {height}, as `image` says"
             )
-        if picture.mode not in EIGHT_BITS:
-            raise UserError(f"{name}: has pixels of mode {picture.mode}, allowed: of 8 bits")
+        # Pillow makes 8 bits of 16 in colour without a word
+        deep = picture.format == "PNG" and content[PNG_DEPTH] > 8
+        if deep or picture.mode not in EIGHT_BITS:
+            bits = f"{content[PNG_DEPTH]} bits a channel" if deep else f"mode {picture.mode}"
+            raise UserError(f"{name}: has pixels of {bits}, allowed: of 8 bits")
         picture.verify()  # compares the checksums of a PNG, and uses the picture up
     with _opened(content, name) as picture:
         pixels = np.asarray(picture.convert(MODES[channels]))

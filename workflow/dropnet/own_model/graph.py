@@ -12,11 +12,17 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from dropnet.errors import UserError, of_the_machine
 
 LAYERS = (nn.Conv2d, nn.Linear)
 LONGEST = 200  # characters of an error's own words
+
+
+def in_short(error: Exception) -> str:
+    """Return what kind of error it is, and the beginning of what it says, in one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:LONGEST]}"
 
 
 @dataclass(frozen=True)
@@ -139,8 +145,14 @@ def _depthwise(layer: nn.Module) -> bool:
 
 
 def _check_layers(model: nn.Module) -> None:
-    """Refuse layers whose units cannot go one by one, and weights that two layers share."""
+    """Refuse layers whose units cannot go one by one, and weights that are not a layer's own."""
     for name, module in model.named_modules():
+        if is_parametrized(module):
+            raise UserError(
+                f"model: layer {name!r} computes its weights from others, which cannot be cut;"
+                " allowed: plain layers, as torch.nn.utils.parametrize.remove_parametrizations"
+                " leaves them"
+            )
         if isinstance(module, nn.Conv2d) and module.groups > 1 and not _depthwise(module):
             raise UserError(
                 f"model: layer {name!r} is a convolution of {module.groups} groups, which would"
@@ -164,8 +176,7 @@ def _blamed_on_the_model() -> Iterator[None]:
     except Exception as error:
         if isinstance(error, UserError) or of_the_machine(error):
             raise
-        said = " ".join(str(error).split())[:LONGEST]
         raise UserError(
-            f"model: Torch-Pruning cannot follow its operations ({type(error).__name__}: {said});"
+            f"model: Torch-Pruning cannot follow its operations ({in_short(error)});"
             " allowed: what it has rules for, as layers, additions, concatenations, pooling"
         ) from error

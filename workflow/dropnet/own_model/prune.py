@@ -3,14 +3,16 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import torch
 from torch import nn
 
-from dropnet.errors import UserError, nearest
+from dropnet.errors import UserError, nearest, of_the_machine
 from dropnet.metrics import METRICS, Metric
 from dropnet.networks.masks import Masks
+from dropnet.own_model.graph import in_short
 from dropnet.own_model.units import Units, find_units, size_of
 from dropnet.pruning.algorithm import lowest
 from dropnet.pruning.schedule import count_dropped
@@ -95,8 +97,11 @@ def prune_model(
     """
     chosen = _metric(metric)
     _check_fractions(prune_fraction, stop_fraction)
+    for name, function in (("train", train), ("evaluate", evaluate), ("after_cycle", after_cycle)):
+        if not (callable(function) or (function is None and name != "train")):
+            raise UserError(f"{name}: {function!r} is not allowed; allowed: a function")
     # a model in training would learn from the samples that it is looked at with
-    initial = deepcopy(model).eval()
+    initial = _copied(model).eval()
     units = find_units(initial, _example(initial, samples))
     masks, cycles = units.full, list[PrunedCycle]()
     while True:
@@ -164,36 +169,86 @@ def _cycle(
     evaluate: Callable[[nn.Module], float] | None,
 ) -> PrunedCycle:
     """Return what there is to know of a trained model."""
-    accuracy = None if evaluate is None else float(evaluate(model))
-    parameters, multiply_adds = size_of(model, units.example)
+    accuracy = None if evaluate is None else _number(evaluate(model))
+    try:
+        parameters, multiply_adds = size_of(model, units.example)
+    except Exception as error:
+        if of_the_machine(error):
+            raise
+        raise UserError(
+            f"train: left a model that fails on the first samples ({in_short(error)}); allowed:"
+            " training in place, without changing layers or their precision"
+        ) from error
     kept = {group.layers[0]: masks.kept(i).tolist() for i, group in enumerate(units.groups)}
     return PrunedCycle(number, masks.fraction_remaining, kept, accuracy, parameters, multiply_adds)
+
+
+def _number(accuracy: object) -> float:
+    """Return what `evaluate` returned, as a float."""
+    try:
+        return float(accuracy)  # type: ignore[arg-type]
+    except (TypeError, ValueError, RuntimeError):
+        raise UserError(
+            f"evaluate: returned a {type(accuracy).__name__}; allowed: one number"
+        ) from None
 
 
 def _metric(name: str) -> Metric:
     """Return the metric of a name, unless it measures more than the statistics."""
     allowed = [known for known, metric in METRICS.items() if not metric.measures]
     if name not in allowed:
+        known = isinstance(name, str) and name in METRICS
+        why = "measures more than activations, and is not" if known else "is not"
+        short = ", ".join(each for each in allowed if not METRICS[each].per_layer)
         raise UserError(
-            f"metric: {name!r} is not allowed here; allowed: {', '.join(allowed)}"
-            f"{nearest(name, allowed)}"
+            f"metric: {name!r} {why} allowed here; allowed: {short}, each also with _layer behind"
+            f" it{'' if known else nearest(name, allowed)}"
         )
     return METRICS[name]
 
 
 def _check_fractions(prune_fraction: float, stop_fraction: float) -> None:
-    if not 0 <= prune_fraction < 1:
-        raise UserError(f"prune_fraction: {prune_fraction} is not allowed; allowed: 0 to below 1")
-    if not 0 < stop_fraction < 1:
-        raise UserError(f"stop_fraction: {stop_fraction} is not allowed; allowed: between 0 and 1")
+    if not (isinstance(prune_fraction, Real) and 0 <= prune_fraction < 1):
+        raise UserError(f"prune_fraction: {prune_fraction!r} is not allowed; allowed: 0 to below 1")
+    if not (isinstance(stop_fraction, Real) and 0 < stop_fraction < 1):
+        raise UserError(
+            f"stop_fraction: {stop_fraction!r} is not allowed; allowed: between 0 and 1"
+        )
+
+
+def _copied(model: nn.Module) -> nn.Module:
+    """Return a copy of a model, unless it is of a kind that cannot be cut."""
+    if not isinstance(model, nn.Module):
+        raise UserError(f"model: is of {type(model)}; allowed: a torch.nn.Module")
+    for name, module in model.named_modules():
+        if isinstance(module, torch.jit.ScriptModule | torch._dynamo.OptimizedModule):
+            which = f"layer {name!r} is" if name else "is"
+            raise UserError(
+                f"model: {which} compiled ({type(module).__name__}); allowed: the torch.nn.Module"
+                " that it was made of"
+            )
+    try:
+        return deepcopy(model)
+    except Exception as error:
+        if of_the_machine(error):
+            raise
+        raise UserError(
+            f"model: cannot be copied ({in_short(error)}); allowed: a module whose weights are"
+            " parameters, without those that torch.nn.utils.weight_norm or .prune compute"
+        ) from error
 
 
 def _inputs(model: nn.Module, samples: Iterable[Any]) -> Iterator[torch.Tensor]:
     """Yield the inputs of each batch, where the model is.
 
     Raises:
-        UserError: if there are none.
+        UserError: if there are none, or a batch has no samples.
     """
+    if isinstance(samples, torch.Tensor) or not isinstance(samples, Iterable):
+        raise UserError(
+            f"samples: are of {type(samples)}; allowed: batches, as a DataLoader or a list of"
+            " tensors gives them"
+        )
     device = next(model.parameters()).device
     batch = None
     for batch in samples:
@@ -202,6 +257,11 @@ def _inputs(model: nn.Module, samples: Iterable[Any]) -> Iterator[torch.Tensor]:
             raise UserError(
                 f"samples: a batch is a {type(inputs).__name__}; allowed: a tensor of inputs, or a"
                 " list or tuple that begins with one"
+            )
+        if not inputs.dim() or not len(inputs):
+            raise UserError(
+                f"samples: a batch has the shape {list(inputs.shape)}; allowed: one or more"
+                " samples, along its first dimension"
             )
         yield inputs.to(device)
     if batch is None:
@@ -215,5 +275,10 @@ def _example(model: nn.Module, samples: Iterable[Any]) -> torch.Tensor:
     """Return two samples to follow the model with."""
     if next(model.parameters(), None) is None:
         raise UserError("model: has no parameters; allowed: a torch.nn.Module with layers")
+    for name, parameter in model.named_parameters():
+        if parameter.is_meta:
+            raise UserError(
+                f"model: {name!r} has no values (device meta); allowed: initial weights"
+            )
     inputs = next(_inputs(model, samples))
     return torch.cat([inputs, inputs])[:2]
