@@ -21,7 +21,7 @@ REPORTING = (
 DECIDING = {
     "data": ("numpy", "pillow"),
     "split": ("numpy", "scikit-learn"),
-    "train": ("torch", "triton"),
+    "train": ("scikit-learn", "torch", "triton"),
     "export": ("onnx", "onnxruntime", "onnxscript", "torch"),
 }
 

@@ -1,4 +1,4 @@
-"""Nodes that the loss hardly needs, to second order: OBD for nodes (LeCun et al., 1990; [11]).
+"""Nodes that the loss hardly needs, to second order: OBD for nodes (LeCun et al., 1990).
 
 Score: half the mean over samples of the squared gradient of the sample's loss by a gate, a factor
 on the node at 1: the sum over positions of activation times gradient. That is the diagonal of the

@@ -1,4 +1,4 @@
-"""Nodes that the loss hardly needs if the others adapt: OBS (Hassibi et al., 1993; [10]).
+"""Nodes that the loss hardly needs if the others adapt: OBS (Hassibi et al., 1993).
 
 Score: 1 / (2 [H^-1]_kk), H the Gauss-Newton matrix over the gates of all nodes, a gate being a
 factor on a node, at 1. H is the mean over samples of the products of gradients of the loss with

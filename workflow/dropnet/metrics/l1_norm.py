@@ -1,4 +1,4 @@
-"""Filters with the smallest sum of absolute weights go first (Li et al., 2017, Section 3.1; [3]).
+"""Filters with the smallest sum of absolute weights go first (Li et al., 2017, Section 3.1).
 
 Score: the 1-norm of the weights that enter a node or filter, its bias not among them. Not invariant
 when a node's incoming weights are scaled and its outgoing ones by the inverse. The reference

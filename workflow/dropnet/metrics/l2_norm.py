@@ -1,4 +1,4 @@
-"""Small weights go first (Han et al., 2015, [1] and [2]), node by node or filter by filter.
+"""Small weights go first (Han et al., 2015), node by node or filter by filter.
 
 Score: the 2-norm of the weights that enter a node or filter, its bias not among them. Not invariant
 when a node's incoming weights are scaled and its outgoing ones by the inverse. The references drop

@@ -1,4 +1,4 @@
-"""Channels that leave a sparse reconstruction of the next layer first (He et al., 2017; [23]).
+"""Channels that leave a sparse reconstruction of the next layer first (He et al., 2017).
 
 What arrives at the next layer is the sum over channels c of their contributions X_c W_c. Factors
 b_c on these are found by the LASSO, min 1/2N norm(Y - sum b_c X_c W_c)^2 + lambda norm_1(b), along

@@ -1,4 +1,4 @@
-"""Nodes that the others make up for best, one after the other (Castellano et al., 1997; [9]).
+"""Nodes that the others make up for best, one after the other (Castellano et al., 1997).
 
 In each layer goes the node h with the smallest norm(v_h)^2 sum(y_h^2), v_h its outgoing weights and
 y_h its activations over the training samples; then the removal is repaired: the outgoing weights of

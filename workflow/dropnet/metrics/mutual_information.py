@@ -1,4 +1,4 @@
-"""Nodes that share least information with their layer go first (Zhang & Qiao, 2010; [4]).
+"""Nodes that share least information with their layer go first (Zhang & Qiao, 2010).
 
 Score: 1/2 ln(S_kk [S^-1]_kk), S the covariance over samples of a layer's activations, of filters
 their means over positions: what a node tells about the rest of its layer, if all are Gaussian. S is

@@ -1,4 +1,4 @@
-"""Nodes that random masks do as well without go first (Anwar et al., 2017; [21]).
+"""Nodes that random masks do as well without go first (Anwar et al., 2017).
 
 Score: the mean accuracy of the network under random masks (particles) that keep the node, minus
 that under those that do not. 100 masks keep each of the remaining nodes with probability 0.8, as

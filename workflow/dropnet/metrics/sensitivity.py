@@ -1,10 +1,10 @@
-"""Filters that the loss is least sensitive to (Lin et al., 2018, global dynamic pruning; [22]).
+"""Filters that the loss is least sensitive to (Lin et al., 2018, global dynamic pruning).
 
 Score: the absolute value of the sum over a node's incoming weights, bias included, of the weight
 times the gradient of a batch's mean loss, averaged over batches. The reference drops filters while
 it trains and takes some of them back; this is its score in the paper's algorithm. Over all samples
 at once it would be 0 where training has converged, so that batches decide: these are of 16 samples,
-half of those in training. Invariant when a node's weights are scaled.
+half of the paper's in training. Invariant when a node's weights are scaled.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Nodes that the loss hardly needs, to first order (Molchanov et al., 2017, Eq. 8; [17]).
+"""Nodes that the loss hardly needs, to first order (Molchanov et al., 2017, Eq. 8).
 
 Score: the mean over samples of the absolute value of the mean over positions of activation times
 gradient of the sample's loss; divided by the 2-norm of all scores of the layer, as the reference

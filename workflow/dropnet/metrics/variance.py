@@ -1,4 +1,4 @@
-"""Nodes whose activation is much the same for all samples go first (Polyak & Wolf, 2015; [24]).
+"""Nodes whose activation is much the same for all samples go first (Polyak & Wolf, 2015).
 
 Score: the variance over samples of the 2-norm, over positions, of a node's post-activations. Such a
 node could be replaced by a bias. Not invariant when a node's weights are scaled. Of the reference

@@ -1,4 +1,4 @@
-"""Nodes of the smallest saliencies of weights, added up: OBD (LeCun et al., 1990; [11]).
+"""Nodes of the smallest saliencies of weights, added up: OBD (LeCun et al., 1990).
 
 Score: half the sum over a node's incoming weights w of w^2 times the mean over samples of the
 squared gradient of the sample's loss by w, which stands for the second derivative. Biases are not
