@@ -56,7 +56,11 @@ def published(tmp_path, monkeypatch):
     write_table(FOLDER / "curves.csv", pd.DataFrame(columns=list(CURVES)))
     name = "FC40-FC40-criteria"
     settings = json.loads(plan().at("criteria").settings(name).to_json())
-    record = Record("criteria", "Not evidence", {name: ""}, {name: settings})
+    environment = {"versions": {"torch": "2"}, "device": "cpu", "cpu": "a processor"}
+    job = {"experiment": name, "seeds": "0-14", "commit": "0" * 40, "clean": True}
+    job |= {"wall_seconds": 60.0, "environment": environment}
+    jobs = [{**job, "method": method} for method in ("baseline", *accuracies)]
+    record = Record("criteria", "Not evidence", {name: settings}, jobs=jobs)
     write_json(FOLDER / RECORD, record.content())
     Path("README.md").write_text(f"{BEGIN}\n{END}\n")
     derive("published", plan())
@@ -72,7 +76,7 @@ def test_tables_pictures_and_pages_follow_from_the_runs(published):
     assert names == {"criteria", *(f"criteria_{kind}_FC40-FC40-criteria" for kind in KINDS)}
     check_derived("published", plan())
 
-    update("README.md", "published")
+    update("README.md", "published", ["criteria", "small"])
     page = (FOLDER / "README.md").read_text()
     assert "Against a random choice of the same scope:" in page
     head = "| criterion | FC40-FC40-criteria, 50% to 20% | FC40-FC40-criteria, 20% to 5% |"
@@ -103,7 +107,7 @@ def test_tables_pictures_and_pages_follow_from_the_runs(published):
 def test_readme_says_nothing_where_nothing_is_published(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("README.md").write_text(f"{BEGIN}\n{END}\n")
-    update("README.md", "published")
+    update("README.md", "published", ["criteria", "small"])
     assert "criteria" not in Path("README.md").read_text()
 
 
@@ -113,5 +117,5 @@ def test_a_scale_without_figures_is_published_too(project):
     curves = Path("published/small/curves.csv").read_text()
     assert curves == f"{','.join(CURVES)}\n"
     derive("published", Plan(config))
-    update("README.md", "published")
+    update("README.md", "published", ["criteria", "small"])
     assert "curves.csv" in Path("published/small/README.md").read_text()

@@ -183,7 +183,7 @@ def test_the_report_works_in_a_browser(report, tmp_path, width):
     assert "CONSOLE" not in run.stderr, run.stderr
     found = json.loads(re.search(r"<body>(\{.*\})</body>", run.stdout, re.DOTALL)[1])
     assert found["errors"] == []
-    assert found["drawn"] == [1380] * 4
+    assert found["drawn"] == [1380] * 5
     assert found["orders"] == [
         ["90.0", "6,000.0", "600.0"],
         ["90.0", "600.0", "6,000.0"],
