@@ -361,7 +361,7 @@ def test_an_experiment_may_wait_until_it_is_asked_for():
 
 def test_experiments_that_compare_criteria_run_where_a_scale_lists_them():
     plan = Plan(SHIPPED)
-    assert plan.at("paper").criteria == plan.at("evidence").criteria == []
+    assert plan.at("paper").criteria == plan.at("reduced").criteria == []
     assert plan.at("preview").criteria == ["FC20-FC20-criteria"]
     assert len(plan.at("preview").experiments) == len(plan.at("paper").experiments) + 1
     model_a = ["FC40-FC40-criteria", "FC20-FC40-criteria", "FC40-FC20-criteria"]
