@@ -152,6 +152,6 @@ def test_another_attempt_has_more_time_and_memory():
 def test_on_a_machine_with_gpus_every_training_job_has_one(tmp_path):
     profile = yaml.safe_load((ROOT / "profiles/gpus/config.yaml").read_text())
     assert profile["default-resources"] == {"gpu": 0}
-    assert profile["set-resources"] == {rule: {"gpu": 1} for rule in TRAINING}
+    assert profile["set-resources"] == {rule: {"gpu": 1} for rule in (*TRAINING, "prune_shuffled")}
     run = snakemake(copy_project(tmp_path / "gpus"), "-n", "--profile", "profiles/gpus")
     assert run.returncode == 0, run.stdout

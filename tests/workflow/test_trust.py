@@ -52,7 +52,7 @@ def test_every_value_is_quoted_before_it_reaches_a_shell():
             values = re.findall(r"\{[^{}]*\}", command)
             assert values, command
             assert [value for value in values if not value.endswith(":q}")] == [], file.name
-    assert commands == 19
+    assert commands == 26
 
 
 @pytest.mark.slow
