@@ -88,11 +88,6 @@ def files_of(scale, experiment, methods, artifact, kind):
     )
 
 
-def has_oracle(experiment):
-    """Whether an experiment has an oracle for others to be compared with."""
-    return any(method.name == "oracle" for method in plan.experiments[experiment])
-
-
 def final_files(scale):
     """All that a run at a scale makes, but for the report."""
     criteria = ["criteria", "ranks", "layers"] if plan.at(scale).criteria else []
@@ -115,6 +110,6 @@ def final_files(scale):
         *expand(
             "results/{scale}/{experiment}/agreement.csv",
             scale=scale,
-            experiment=filter(has_oracle, plan.at(scale).experiments),
+            experiment=filter(plan.has_oracle, plan.at(scale).experiments),
         ),
     ]

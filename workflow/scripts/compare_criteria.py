@@ -3,11 +3,7 @@
 import argparse
 import json
 
-import pandas as pd
-
-from dropnet.criteria.contrasts import compare
-from dropnet.criteria.layers import shares
-from dropnet.criteria.ranks import rank
+from dropnet.criteria.comparison import comparison
 from dropnet.errors import exit_on_user_error
 from dropnet.files.csv_tables import write_table
 from dropnet.tables.aggregate import read_runs
@@ -35,11 +31,9 @@ def main() -> None:
     parser.add_argument("--layers", required=True, help="shares of layers, likewise")
     args = parser.parse_args()
     runs = read_runs(args.runs, args.methods)
-    each = [runs[runs["experiment"] == name] for name in args.methods]
-    write_table(args.criteria, compare(runs, args.classes, args.scale, args.reductions))
-    ranks = [rank(rows, args.classes[rows["experiment"].iloc[0]]) for rows in each]
-    write_table(args.ranks, pd.concat(ranks, ignore_index=True))
-    write_table(args.layers, pd.concat(map(shares, each), ignore_index=True))
+    tables = comparison(runs, [*args.methods], args.classes, args.scale, args.reductions)
+    for path, table in zip((args.criteria, args.ranks, args.layers), tables.values(), strict=True):
+        write_table(path, table)
 
 
 if __name__ == "__main__":

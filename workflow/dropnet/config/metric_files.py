@@ -17,7 +17,7 @@ from pathlib import Path
 
 from dropnet.errors import UserError
 from dropnet.files.code_files import WORKFLOW
-from dropnet.metrics import FOLDER
+from dropnet.metrics import FOLDER, GRADIENTS
 from dropnet.tables.runs import BASELINE
 
 #: What a metric may import without being tried.
@@ -27,6 +27,7 @@ KNOWN = {
     *("dropnet.networks.masks.Masks", "dropnet.training.removal.losses_without_each"),
     *("dropnet.training.gathering.Observation", "dropnet.training.gathering.Trained"),
     *("dropnet.training.gathering.Gathered", "dropnet.training.gathering.observations"),
+    "dropnet.training.gathering.network_of",
     *("dropnet.training.operations.Convolution", "dropnet.training.operations.Nodes"),
     *("dropnet.training.operations.Operation", "dropnet.training.operations.operations_of"),
     *("dropnet.networks.steps.weighted_steps", "dropnet.randomness.generator"),
@@ -35,7 +36,6 @@ KNOWN = {
 SECONDS = 120  # an import on trial may take; that of torch from a slow disk is far below
 LONGEST = 300  # characters of what it says
 FUNCTIONS = ("importance", "gather", "measure")  # that a metric may have, the first must
-GRADIENTS = ("labels", "predictions")  # that it may ask for
 ALLOWED = "'labels', 'predictions', or no such line"
 _TRIAL = f"""
 import importlib.util, sys

@@ -103,12 +103,16 @@ class Plan:
         every = self.config["experiments"].items()
         return [name for name, chosen in every if chosen.get("criteria", False)]
 
+    def has_oracle(self, experiment: str) -> bool:
+        """Say whether an experiment has an oracle for others to be compared with."""
+        return any(method.name == "oracle" for method in self.experiments[experiment])
+
     def pictures_of(self, experiments: Sequence[str]) -> list[str]:
         """The names of the pictures that compare the criteria of some experiments."""
         names = ["criteria"] if experiments else []
         for experiment in experiments:
             kinds = ["families", "ranks", "layers"]
-            if any(method.name == "oracle" for method in self.experiments[experiment]):
+            if self.has_oracle(experiment):
                 kinds.append("agreement")
             names += [f"criteria_{kind}_{experiment}" for kind in kinds]
         return names

@@ -16,23 +16,21 @@ networks that diverged, networks near chance, seeds that do not differ.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import optimize, stats
+from scipy import stats
 
 from dropnet.chance import near_chance
 from dropnet.criteria.curves import Curves, common_seeds, curves_of
 from dropnet.criteria.names import pairs
 from dropnet.files.csv_tables import rounded
-from dropnet.paper.effects import LEVEL, Estimate, common_range
+from dropnet.paper.effects import LEVEL, Estimate, common_range, has_spread
 from dropnet.tables.columns import CRITERIA
 
 UPPER, LOWER = (0.2, 0.5), (0.05, 0.2)  # of the fraction remaining
 RANGES = (UPPER, LOWER)
-POWER = 0.8
 FEWEST_SEEDS = 3
 BETTER, WORSE, NO_DIFFERENCE, UNDECIDED = "better", "worse", "no difference shown", "undecided"
 
@@ -90,7 +88,11 @@ class Contrast:
         elif near_chance(float(max(np.mean(ours), np.mean(theirs))), classes):
             why = "both are near chance"
         else:
-            why = "" if _spread(ours, theirs) else "no spread between the seeds"
+            why = (
+                ""
+                if has_spread(np.subtract(ours, theirs).tolist())
+                else "no spread between the seeds"
+            )
         return cls(experiment, *pair, over, reached, ours, theirs, why)
 
     @property
@@ -110,11 +112,6 @@ class Contrast:
         return float(stats.wilcoxon(self.differences.round(9)).pvalue)
 
 
-def _spread(ours: Sequence[float], theirs: Sequence[float]) -> bool:
-    """Whether the differences differ, by more than the last digits of a float."""
-    return float(np.ptp(np.subtract(ours, theirs))) > 1e-9
-
-
 def holm(p_values: Sequence[float]) -> list[float]:
     """Return p-values corrected for their number by Holm's method (1979), in their order.
 
@@ -130,29 +127,14 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def detectable(differences: np.ndarray, level: float) -> float:
-    """Return the mean difference that a paired t test would have found with a power of `POWER`.
+    """Return the mean difference that a paired t test would have found, see `effects.POWER`.
 
     The test is two-sided, of as many seeds, whose differences have the standard deviation that
     these have, at a level; found is a difference in its own direction. The power is that of the
     noncentral t distribution.
     """
-    seeds = len(differences)
-    return _shift(seeds, level) * float(np.std(differences, ddof=1)) / math.sqrt(seeds)
-
-
-@cache
-def _shift(seeds: int, level: float) -> float:
-    """The same in standard errors of the mean difference."""
-    freedom = seeds - 1
-    critical = stats.t.ppf(1 - level / 2, freedom)
-
-    def lacks(shift: float) -> float:
-        return POWER - float(stats.nct.sf(critical, freedom, shift))
-
-    most = critical
-    while lacks(most) > 0:
-        most *= 2
-    return float(optimize.brentq(lacks, 0, most))
+    # of the two sides, which share the level, the other one has no power worth counting
+    return Estimate.of(differences.tolist()).detectable(level / 2)
 
 
 def contrasts_of(experiment: str, runs: pd.DataFrame, classes: int) -> list[Contrast]:
@@ -247,7 +229,7 @@ def _of_means(contrast: Contrast) -> dict[str, Any]:
             "reference_accuracy": math.fsum(contrast.theirs) / row["seeds"],
             "effect": math.fsum(contrast.differences) / row["seeds"],
         }
-    if row["seeds"] > 1 and _spread(contrast.ours, contrast.theirs):
+    if row["seeds"] > 1 and has_spread(contrast.differences.tolist()):
         ends = Estimate.of(contrast.differences.tolist()).interval
         row |= dict(zip(("ci_low", "ci_high"), ends, strict=True))
     return row

@@ -84,7 +84,7 @@ class Metric:
         if not hasattr(self._code, "gather"):
             return []
         gradients = getattr(self._code, "GRADIENTS", None)
-        if gradients not in (None, "labels", "predictions"):
+        if gradients not in (None, *GRADIENTS):
             raise UserError(
                 f"metric {self.name!r}: GRADIENTS: {gradients!r} is not allowed; allowed: 'labels',"
                 " 'predictions', or no such line"
@@ -145,6 +145,8 @@ class Metric:
     def _file(self) -> str:
         return str(FOLDER / f"{self.module.rpartition('.')[2]}.py")
 
+
+GRADIENTS = ("labels", "predictions")  # that a metric may ask for, see `training.gathering`
 
 #: How a global metric picks what goes. "exact": the nodes of lowest importance. "notebook": as the
 #: authors' released notebooks do for minimum and maximum, and the paper does not describe. They

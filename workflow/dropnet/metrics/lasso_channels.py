@@ -17,8 +17,8 @@ from torch.nn import functional
 
 from dropnet.networks.cycle import Statistics
 from dropnet.randomness import generator
-from dropnet.training.gathering import Trained
-from dropnet.training.operations import Convolution, Nodes, Operation, operations_of
+from dropnet.training.gathering import Trained, network_of
+from dropnet.training.operations import Convolution, Nodes, Operation
 
 IMAGES = 300
 POSITIONS = 10
@@ -37,8 +37,7 @@ def measure(trained: Trained) -> Statistics:
 
 def _of_layers(trained: Trained) -> list[torch.Tensor]:
     task = trained.task
-    weights = {name: tensor.to(task.device, task.dtype) for name, tensor in trained.weights.items()}
-    operations = operations_of(task.steps(trained.masks), weights, task.dtype).operations
+    operations = network_of(task, trained.weights, trained.masks).operations
     x = task.images(task.train, 0, IMAGES).to(task.dtype)
     found = []
     for place, operation in enumerate(operations):

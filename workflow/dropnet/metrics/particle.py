@@ -11,8 +11,7 @@ import torch
 
 from dropnet.networks.cycle import Statistics
 from dropnet.randomness import generator
-from dropnet.training.gathering import Trained
-from dropnet.training.operations import operations_of
+from dropnet.training.gathering import Trained, network_of
 
 MASKS = 100
 KEPT = 0.8
@@ -27,8 +26,7 @@ def importance(statistics: Statistics) -> list[torch.Tensor]:
 def measure(trained: Trained) -> Statistics:
     """Return `accuracy_with`: mean accuracy with each node minus that without it."""
     task = trained.task
-    weights = {name: tensor.to(task.device, task.dtype) for name, tensor in trained.weights.items()}
-    network = operations_of(task.steps(trained.masks), weights, task.dtype)
+    network = network_of(task, trained.weights, trained.masks)
     images = task.images(task.train, 0, IMAGES).to(task.dtype)
     labels = task.train.labels[:IMAGES]
     counts = list(trained.masks.remaining)

@@ -7,6 +7,7 @@ An effect is a difference of accuracies, averaged over a range of the fraction r
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -67,17 +68,31 @@ class Estimate:
         Shown by a one-sided test at this level, with a probability of `POWER`, if samples spread
         as these do (noncentral t).
         """
-        critical = float(stats.t.ppf(1 - level, self.freedom))
-
-        def missing(shift: float) -> float:
-            return float(stats.nct.sf(critical, self.freedom, shift)) - POWER
-
-        return self.reading + self.error * float(brentq(missing, 0.0, critical + 20.0))
+        return self.reading + self.error * _shift(self.freedom, level)
 
     def p(self, bound: float, side: Side) -> float:
         """Return the p-value of a one-sided test that the mean is beyond a bound."""
         beyond = self.value - bound if side == "greater" else bound - self.value
         return float(stats.t.sf((beyond - self.reading) / self.error, self.freedom))
+
+
+@cache
+def _shift(freedom: float, level: float) -> float:
+    """What `Estimate.detectable` returns, in standard errors."""
+    critical = float(stats.t.ppf(1 - level, freedom))
+
+    def lacks(shift: float) -> float:
+        return POWER - float(stats.nct.sf(critical, freedom, shift))
+
+    most = critical
+    while lacks(most) > 0:
+        most *= 2
+    return float(brentq(lacks, 0, most))
+
+
+def has_spread(samples: Sequence[float]) -> bool:
+    """Say whether samples differ, by more than the last digits of a float."""
+    return len(samples) > 0 and max(samples) - min(samples) > 1e-9
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,15 @@ from dropnet.chance import near_chance
 from dropnet.files.csv_rows import COUNT, NUMBER, TEXT, WORDS, Reader
 from dropnet.files.csv_tables import rounded
 from dropnet.paper.claims import Statement, titles
-from dropnet.paper.effects import LEVEL, Effects, Estimate, Side, effects_of, paper_effect
+from dropnet.paper.effects import (
+    LEVEL,
+    Effects,
+    Estimate,
+    Side,
+    effects_of,
+    has_spread,
+    paper_effect,
+)
 
 HOLDS, FAILS = "holds", "does not hold"
 AGREES, DIFFERS = "agrees", "differs"
@@ -186,7 +194,7 @@ class Case:
     @property
     def estimate(self) -> Estimate | None:
         """The mean effect in our runs; None where no spread tells how sure it is."""
-        if self.ours is None or not _spread(self.ours):
+        if self.ours is None or not has_spread(self.ours.by_seed):
             return None
         return Estimate.of(self.ours.by_seed)
 
@@ -218,11 +226,6 @@ class Case:
         return self.estimate.minus(self.theirs)
 
 
-def _spread(effects: Effects) -> bool:
-    """Whether the seeds differ, by more than the last digits of a float."""
-    return bool(effects.by_seed) and max(effects.by_seed) - min(effects.by_seed) > 1e-9
-
-
 def _why_not(ours: Effects, figure: Drawn) -> str:
     """Why nothing can be decided from these effects, or ""."""
     if not ours.by_seed:
@@ -235,7 +238,7 @@ def _why_not(ours: Effects, figure: Drawn) -> str:
         return "the unpruned networks are near chance"
     if near_chance(ours.compared, figure.classes):
         return "what is compared is near chance"
-    return "" if _spread(ours) else "no spread between the seeds"
+    return "" if has_spread(ours.by_seed) else "no spread between the seeds"
 
 
 def uncontrolled(figure: str, drawn: Drawn, runs: pd.DataFrame, paper: pd.DataFrame) -> str:
@@ -271,7 +274,7 @@ def uncontrolled(figure: str, drawn: Drawn, runs: pd.DataFrame, paper: pd.DataFr
             above=BETTER_BY, below=None, sentence="", page=0, section="",
         )  # fmt: skip
         effects = effects_of(collapse, runs, names, drawn.stop_fraction)
-        if _spread(effects):
+        if has_spread(effects.by_seed):
             p_values.append(Estimate.of(effects.by_seed).p(BETTER_BY, "greater"))
     seen = p_values and len(others) * min(p_values) <= LEVEL
     return "" if seen else "the collapse of maximum is not seen"

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from matplotlib.figure import Figure as Picture
 
 from dropnet.config.plan import Figure, Plan
-from dropnet.criteria.contrasts import compare
-from dropnet.criteria.layers import shares
-from dropnet.criteria.ranks import rank
+from dropnet.criteria.comparison import TABLES, comparison
 from dropnet.errors import UserError
 from dropnet.figures import (
     agreement,
@@ -33,8 +32,6 @@ from dropnet.tables.columns import AGREEMENT, SIZES
 from dropnet.tables.margins import SHOWN
 from dropnet.tables.removable import tabulate
 
-OF_CRITERIA = ("criteria.csv", "ranks.csv", "layers.csv")
-
 
 def derive(published: str | Path, plan: Plan) -> None:
     """Write curves.csv, claims.csv and removable.csv of every published scale, and draw the last.
@@ -49,25 +46,36 @@ def derive(published: str | Path, plan: Plan) -> None:
 
 def derive_one(folder: Path, plan: Plan) -> None:
     """The same of one."""
-    tables = _derived(folder, plan)
+    record, runs = _read(folder)
+    tables = _tables(folder, record, runs, plan)
     for name, table in tables.items():
         write_table(folder / name, table)
-        if name == "removable.csv":
-            record = Record.read(folder / RECORD)
-            words = protocol.caption(record.scale, record.reductions, record.note)
-            figure = removable.plot(table, SHOWN, words)
-            page.save(figure, *(folder / f"figures/removable.{kind}" for kind in ("png", "svg")))
+    if "removable.csv" in tables:
+        words = protocol.caption(record.scale, record.reductions, record.note)
+        _save(folder, "removable", removable.plot(tables["removable.csv"], SHOWN, words))
     if "criteria.csv" in tables:
-        _draw_criteria(folder, tables, plan)
+        _draw_criteria(folder, record, runs, tables)
 
 
-def _draw_criteria(folder: Path, tables: Mapping[str, pd.DataFrame], plan: Plan) -> None:
+def _read(folder: Path) -> tuple[Record, pd.DataFrame]:
+    """What all else follows from."""
+    return Record.read(folder / RECORD), read_runs([folder / "runs.csv"])
+
+
+def _save(folder: Path, name: str, figure: Picture) -> None:
+    """Write a figure of a published scale."""
+    page.save(figure, *(folder / f"figures/{name}.{kind}" for kind in ("png", "svg")))
+
+
+def _draw_criteria(
+    folder: Path, record: Record, runs: pd.DataFrame, tables: Mapping[str, pd.DataFrame]
+) -> None:
     """Draw the pictures of `Plan.pictures_of` from tables."""
-    record, runs = Record.read(folder / RECORD), read_runs([folder / "runs.csv"])
+    reductions = record.reductions
     present = list(dict.fromkeys(tables["criteria.csv"]["experiment"]))
 
     def words(experiments: Sequence[str]) -> str:
-        reduced = {name: record.reductions[name] for name in experiments}
+        reduced = {name: reductions[name] for name in experiments}
         return protocol.caption(record.scale, reduced, record.note)
 
     drawn = {"criteria": contrasts.plot(tables["criteria.csv"], words(present))}
@@ -78,7 +86,7 @@ def _draw_criteria(folder: Path, tables: Mapping[str, pd.DataFrame], plan: Plan)
         rows = {
             key: table[table["experiment"] == name]
             for key, table in tables.items()
-            if key in OF_CRITERIA
+            if key in TABLES
         }
         own = runs[runs["experiment"] == name]
         drawn[f"criteria_families_{name}"] = families.accuracies(own, unit, words([name]))
@@ -89,7 +97,7 @@ def _draw_criteria(folder: Path, tables: Mapping[str, pd.DataFrame], plan: Plan)
             picture = agreement.plot(of_experiment, unit, words([name]))
             drawn[f"criteria_agreement_{name}"] = picture
     for name, figure in drawn.items():
-        page.save(figure, *(folder / f"figures/{name}.{kind}" for kind in ("png", "svg")))
+        _save(folder, name, figure)
 
 
 def draw(published: str | Path, plan: Plan) -> None:
@@ -100,14 +108,14 @@ def draw(published: str | Path, plan: Plan) -> None:
 
 def draw_one(folder: Path, plan: Plan) -> None:
     """Draw the figures of a published scale: no published figure comes from anywhere else."""
-    record, runs = Record.read(folder / RECORD), read_runs([folder / "runs.csv"])
+    record, runs = _read(folder)
     paper = paper_curves()
     for name, shown in _shown(plan, runs).items():
         figure = plan.figures[name]
         table = curve(_of(runs, figure), name, figure.shows, shown, figure.stop_fraction)
         behind = paper[paper["figure"] == figure.behind] if figure.behind else None
         picture = curves.plot(table, _face(figure, shown, record, runs), behind)
-        page.save(picture, *(folder / f"figures/{name}.{kind}" for kind in ("png", "svg")))
+        _save(folder, name, picture)
 
 
 def _of(runs: pd.DataFrame, figure: Figure) -> pd.DataFrame:
@@ -188,18 +196,19 @@ def check_derived(published: str | Path, plan: Plan) -> None:
 
 def derived(published: str | Path, plan: Plan) -> dict[Path, dict[str, pd.DataFrame]]:
     """Return these tables by folder and name."""
-    return {folder: _derived(folder, plan) for folder in folders(published)}
+    return {folder: _tables(folder, *_read(folder), plan) for folder in folders(published)}
 
 
-def _derived(folder: Path, plan: Plan) -> dict[str, pd.DataFrame]:
-    runs = read_runs([folder / "runs.csv"])
+def _tables(
+    folder: Path, record: Record, runs: pd.DataFrame, plan: Plan
+) -> dict[str, pd.DataFrame]:
     tables = {
         "curves.csv": _curves(runs, plan),
-        "claims.csv": _verdicts(folder, runs, plan),
-        **_criteria(folder, runs, plan),
+        "claims.csv": _verdicts(record, runs, plan),
+        **_criteria(record, runs, plan),
     }
     if (folder / "sizes.csv").exists():
-        tables["removable.csv"] = _removable(folder, runs, plan)
+        tables["removable.csv"] = _removable(folder, record, runs, plan)
     return tables
 
 
@@ -213,9 +222,9 @@ def _curves(runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     return combine(tables)
 
 
-def _verdicts(folder: Path, runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+def _verdicts(record: Record, runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """Judge by the settings that the runs were made with, whatever is configured now."""
-    settings = Record.read(folder / RECORD).settings
+    settings = record.settings
     drawn = {
         name: Drawn(
             figure.experiment,
@@ -230,33 +239,25 @@ def _verdicts(folder: Path, runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     return judge(load(), runs, drawn, paper_curves())
 
 
-def _criteria(folder: Path, runs: pd.DataFrame, plan: Plan) -> dict[str, pd.DataFrame]:
+def _criteria(record: Record, runs: pd.DataFrame, plan: Plan) -> dict[str, pd.DataFrame]:
     """How criteria compare, if a published experiment compares any."""
-    record, present = Record.read(folder / RECORD), set(runs["experiment"])
-    each = {
-        name: pd.concat(
-            of_experiment[of_experiment["method"] == method.name]
-            for method in plan.experiments[name]
-        )
-        for name in plan.criteria
-        if name in present
-        for of_experiment in [runs[runs["experiment"] == name]]
-    }
-    if not each:
+    present = set(runs["experiment"])
+    names = [name for name in plan.criteria if name in present]
+    if not names:
         return {}
-    classes = {name: record.settings[name]["classes"] for name in each}
-    every = pd.concat(each.values(), ignore_index=True)
-    placed = [rank(rows, classes[name]) for name, rows in each.items()]
-    return {
-        "criteria.csv": compare(every, classes, record.scale, record.reductions),
-        "ranks.csv": pd.concat(placed, ignore_index=True),
-        "layers.csv": pd.concat(map(shares, each.values()), ignore_index=True),
-    }
+    ordered = [
+        runs[(runs["experiment"] == name) & (runs["method"] == method.name)]
+        for name in names
+        for method in plan.experiments[name]
+    ]
+    classes = {name: record.settings[name]["classes"] for name in names}
+    every = pd.concat(ordered, ignore_index=True)
+    return comparison(every, names, classes, record.scale, record.reductions)
 
 
-def _removable(folder: Path, runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+def _removable(folder: Path, record: Record, runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     sizes = read_table(folder / "sizes.csv", SIZES)
-    settings = Record.read(folder / RECORD).settings
+    settings = record.settings
     counted = set(sizes["experiment"])
     tables = []
     for name in dict.fromkeys(runs["experiment"]):

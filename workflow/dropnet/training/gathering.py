@@ -165,6 +165,18 @@ def incoming_of(task: BaseTask, weights: Weights, masks: Masks) -> list[torch.Te
     return [found[mask] for mask in sorted(found)]
 
 
+def network_of(task: BaseTask, weights: Weights, masks: Masks) -> Chain:
+    """Return a network's operations, in the precision of its weights, where the task's are trained.
+
+    Args:
+        task: that knows the network's layers.
+        weights: compacted to the masks.
+        masks: of the network.
+    """
+    own = {name: tensor.to(task.device, task.dtype) for name, tensor in weights.items()}
+    return operations_of(task.steps(masks), own, task.dtype)
+
+
 def drawn_labels(logits: torch.Tensor, start: int) -> torch.Tensor:
     """Draw a label for each sample from the network's predictions.
 
@@ -184,12 +196,12 @@ def gather(
 
     Args:
         task: that the network was trained on.
-        weights: compacted to the masks, where the task's networks are trained.
+        weights: compacted to the masks.
         masks: of the network.
         samples: of the task: its training split.
         gatherer: is shown them chunk by chunk.
     """
-    network = operations_of(task.steps(masks), weights, task.dtype)
+    network = network_of(task, weights, masks)
     kernels = incoming_of(task, network.weights, masks)
     for start in range(0, len(samples.labels), CHUNK):
         labels = samples.labels[start : start + CHUNK]

@@ -20,13 +20,13 @@ from torch.nn import functional
 from dropnet.networks.cycle import Weights
 from dropnet.networks.masks import Masks
 from dropnet.training.evaluation import losses_and_hits
+from dropnet.training.gathering import network_of
 from dropnet.training.operations import (
     Chain,
     Convolution,
     Flattening,
     Nodes,
     Operation,
-    operations_of,
 )
 from dropnet.training.task import BaseTask
 
@@ -53,8 +53,7 @@ def losses_without_each(task: BaseTask, weights: Weights, masks: Masks) -> list[
     Raises:
         ValueError: if the network's layers do not follow each other.
     """
-    own = {name: tensor.to(task.device, task.dtype) for name, tensor in weights.items()}
-    operations = operations_of(task.steps(masks), own, task.dtype).operations
+    operations = network_of(task, weights, masks).operations
     for operation in operations:
         if not isinstance(operation, Convolution | Flattening | Nodes):
             raise ValueError(f"not a chain of layers: {type(operation).__name__}")

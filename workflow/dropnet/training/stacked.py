@@ -334,8 +334,7 @@ class Stack:
             gatherers: one for each network; or none.
         """
         for gatherer, own, masks in zip(gatherers, self.weights(), self.masks, strict=False):
-            there = {name: tensor.to(self.task.device) for name, tensor in own.items()}
-            gather(self.task, there, masks, samples, gatherer)
+            gather(self.task, own, masks, samples, gatherer)
         sums: dict[str, dict[Operation, torch.Tensor]] = {
             "mean_activation": {},
             "zero_share": {},

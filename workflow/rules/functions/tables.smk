@@ -75,7 +75,7 @@ def networks_of_all(wildcards):
 
 def networks_to_compare(wildcards):
     """Those of the methods that decide what goes: not of those that take over another's masks."""
-    if not has_oracle(wildcards.experiment):
+    if not plan.has_oracle(wildcards.experiment):
         raise WorkflowError(
             f"{wildcards.experiment} has no oracle to compare with; allowed: add oracle to its methods"
         )
