@@ -113,7 +113,7 @@ MISTAKES = [
     ((*EXPERIMENT, "widths"), [40, 0], ["widths.1: 0", "at least 1"]),
     ((*EXPERIMENT, "widths"), "40-40", ["widths: '40-40'", "allowed: array"]),
     ((*EXPERIMENT, "methods"), [], ["methods: []", "at least 1"]),
-    ((*EXPERIMENT, "methods"), ["minimun"], ["methods: 'minimun'", "'minimum'?", "random_layer"]),
+    ((*EXPERIMENT, "methods"), ["minimun"], ["methods: 'minimun'", "'minimum'?", "_layer behind"]),
     ((*EXPERIMENT, "methods"), ["random", "random"], ["methods", "each only once"]),
     ((*EXPERIMENT, "methods"), ["minimum (p=0.2)"], ["(p=0.2)", "has the p", "'minimum', or"]),
     ((*EXPERIMENT, "methods"), ["minimum (p=0.30)"], ["(p=0.30)", "written (p=0.3)"]),

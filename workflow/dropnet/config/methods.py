@@ -62,10 +62,11 @@ def parse(name: str) -> Method:
     """
     match = _NAME.fullmatch(name)
     if match is None or match["metric"] not in METRICS:
+        metrics = (key for key, metric in METRICS.items() if not metric.per_layer)
         raise UserError(
-            f"{name!r} is not a method{nearest(name, METRICS)}; allowed: {', '.join(METRICS)},"
-            " each also with a variant: 'minimum (p=0.3)', 'minimum (random_init)',"
-            " 'minimum (shuffled)', 'minimum (finetune)'"
+            f"{name!r} is not a method{nearest(name, METRICS)}; allowed: {', '.join(metrics)}; each"
+            " also with _layer behind it, and with a variant: 'minimum (p=0.3)',"
+            " 'minimum (random_init)', 'minimum (shuffled)', 'minimum (finetune)'"
         )
     p = None if match["p"] is None else _fraction(name, match["p"])
     return Method(name, match["metric"], p, match["variant"])
