@@ -75,7 +75,7 @@ bench: venv venv-keras ## compare the speed with Keras and plain PyTorch, side b
 	$(in_venv) .venv/bin/python -m benchmarks.run
 
 bench-gpu: venv ## compare the speed of training on a GPU: stacked, one by one, plain PyTorch
-	$(in_venv) .venv/bin/python -m benchmarks.gpu
+	$(in_venv) .venv/bin/python -m benchmarks.gpu --output published/benchmarks/bench_gpu.json
 
 scaling: venv ## work out what scale paper costs on 2 to 1,000 cores: docs/scaling.md
 	$(in_venv) .venv/bin/python -m benchmarks.scaling

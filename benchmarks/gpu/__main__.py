@@ -1,12 +1,14 @@
-"""Train networks on a GPU in three ways, side by side, and say how they compare.
+"""Train networks on a GPU in four ways, side by side, and say how they compare.
 
-`make bench-gpu` runs it; on a machine with torch, Triton and NumPy alone, without this project's
-environment, `PYTHONPATH=workflow python -m benchmarks.gpu` does. Images are noise: no time depends
-on them. All ways take the same steps:
+`make bench-gpu` runs it; on a machine with torch, Triton (which wants a C compiler and the headers
+of Python) and NumPy alone, without this project's environment, `PYTHONPATH=workflow python -m
+benchmarks.gpu` does. Images are noise: no time depends on them. All ways take the same steps:
 
   ours     the stacked engine: all networks of the job take each step together, by replayed graphs
   one by one  the engine of a processor on this GPU: one network after the other, from Python
-  plain    PyTorch's modules, autograd and SGD, one network after the other
+  plain    PyTorch's modules, autograd and SGD, one network after the other, by the same switches:
+           deterministic kernels, and the precision that is asked for
+  plain, torch's switches  the same as torch comes: any kernels, convolutions rounded to TF32
 
 The networks are those of `--model`: Conv64-Conv64, ResNet18 or VGG19, and narrower ones. The sweep
 of Conv64-Conv64 is Figure 6's: each width of its schedule for the same number of steps, so that it
@@ -21,9 +23,10 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
+import triton
 from torch import nn
 
 from benchmarks.sides.pytorch import optimiser_of, train_epoch
@@ -127,12 +130,34 @@ def plain_network(layers: Sequence[Layer], channels: int, side: int) -> nn.Seque
     return nn.Sequential(*found)
 
 
+class Switches(NamedTuple):
+    """How torch computes on a GPU, for the whole process."""
+
+    deterministic: bool
+    convolutions: str
+    products: str
+
+    @classmethod
+    def now(cls) -> "Switches":
+        """Return those that are set."""
+        cudnn, products = torch.backends.cudnn, torch.backends.cuda.matmul.fp32_precision
+        convolutions = cudnn.conv.fp32_precision  # type: ignore[attr-defined]
+        return cls(cudnn.deterministic, convolutions, products)
+
+    def set(self) -> None:
+        """Make them those of the process."""
+        torch.backends.cudnn.deterministic = self.deterministic
+        torch.backends.cudnn.conv.fp32_precision = self.convolutions  # type: ignore[attr-defined]
+        torch.backends.cuda.matmul.fp32_precision = self.products
+
+
 class Bench:
     """The ways of training, and a clock."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         """Take the options of the command line."""
         self.options = options
+        self.as_torch_comes = Switches.now()
         self.device = find_device(options.device, options.precision)
         _, self.channels, side = MODELS[options.model]
         self.side = options.side or side
@@ -174,21 +199,33 @@ class Bench:
         optimiser = optimiser_of(network)
         images, labels = self.splits[0]
         images, labels = (images.float() / 255).to(self.device), labels.to(self.device)
-        return lambda: train_epoch(network, optimiser, images, labels)
+        rounded = self.options.precision == "bfloat16"
+
+        def epoch() -> None:
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=rounded):
+                train_epoch(network, optimiser, images, labels)
+
+        return epoch
 
     def microseconds(self, width: int) -> dict[str, float]:
         """Of a network and step, in each way."""
-        from dropnet.training import stacked  # it needs Triton
+        from dropnet.training.stacked import engine  # it needs Triton
 
         options = self.options
-        together = self.seconds(self.stack(stacked, width, options.networks))
+        together = self.seconds(self.stack(engine, width, options.networks))
         alone = self.seconds(self.stack(convolutional, width, 1))
         plain = self.seconds(self.plain(width))
+        switches = Switches.now()
+        self.as_torch_comes.set()
+        untouched = self.seconds(self.plain(width))
+        switches.set()
         scale = 1e6 / options.steps
         return {
             "ours": together["median"] * scale / options.networks,
             "one by one": alone["median"] * scale,
             "plain": plain["median"] * scale,
+            "plain, torch's switches": untouched["median"] * scale,
+            # recording alone where Triton's cache has the kernels already
             "seconds of compiling and recording": together["first"] - together["median"],
         }
 
@@ -211,13 +248,14 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         words = ", ".join(f"{way} {value:,.4g}" for way, value in rows[width].items())
         print(f"width {width}: {words}", flush=True)
     widths = sweep_widths(options.width, options.model)
-    sweep = {way: sum(rows[w][way] for w in widths) for way in ("ours", "one by one", "plain")}
+    ways = ("ours", "one by one", "plain", "plain, torch's switches")
+    sweep = {way: sum(rows[w][way] for w in widths) for way in ways}
     unpruned = flops(settings(options.model, options.width), bench.channels, bench.side)
     tflops = unpruned / rows[options.width]["ours"] / 1e6
     peak = next((rate for chip, rate in FLOAT32_TFLOPS.items() if chip in name), None)
     return {
         "device": name,
-        "versions": {"torch": torch.__version__},
+        "versions": {"torch": torch.__version__, "triton": triton.__version__},
         "model": options.model,
         "networks": options.networks,
         "precision": options.precision,

@@ -21,7 +21,7 @@ from triton.runtime.jit import JITFunction
 from dropnet.networks.masks import Masks
 from dropnet.networks.models import MODELS, Model, masked_widths
 from dropnet.networks.weights import initial_weights
-from dropnet.training import kernels, stacked
+from dropnet.training.stacked import engine, kernels
 from helpers.images import make_images
 from helpers.settings import toy_settings
 
@@ -108,7 +108,7 @@ def main():
         widths, channels, side = SHAPES[model]
         settings = toy_settings(model, widths, precision=options.precision)
         splits = [make_images(16, seed, side, channels=channels) for seed in range(3)]
-        task = stacked.Task(*splits, settings)
+        task = engine.Task(*splits, settings)
         full = Masks.full(masked_widths(task.layers))
         stack = task.stack([initial_weights(task.steps(), 0)], [full])
         stack.train_epoch(1)

@@ -36,8 +36,8 @@ from helpers import processes
 from helpers.images import make_images
 from helpers.settings import toy_settings
 
-stacked = pytest.importorskip("dropnet.training.stacked", reason="Triton is not installed")
-from dropnet.training import stacked_operations  # noqa: E402
+stacked = pytest.importorskip("dropnet.training.stacked.engine", reason="Triton is not installed")
+from dropnet.training.stacked import operations  # noqa: E402
 
 GPU = torch.cuda.is_available()
 DEVICE = "cuda" if GPU else "cpu"
@@ -72,11 +72,11 @@ def tall_tiles(monkeypatch):
     """Let the interpreter, whose time goes by the number of tiles, have few of them."""
     if GPU:
         return
-    monkeypatch.setattr(stacked_operations, "ROWS", 512)
-    for (kernel, *kind), tiles in stacked_operations.TILES.items():
+    monkeypatch.setattr(operations, "ROWS", 512)
+    for (kernel, *kind), tiles in operations.TILES.items():
         if kernel in ("convolve", "of_input"):
             tall = replace(tiles, rows=512)
-            monkeypatch.setitem(stacked_operations.TILES, (kernel, *kind), tall)
+            monkeypatch.setitem(operations.TILES, (kernel, *kind), tall)
 
 
 def network(settings, shape, seed, keep):
@@ -192,6 +192,38 @@ def test_digits_do_not_depend_on_the_company(model, tall_tiles):
         assert all(map(torch.equal, layers, together[2][1][name]))
 
 
+@pytest.mark.parametrize("first", [True, False], ids=["images", "filters"])
+def test_what_is_not_a_number_in_the_middle_spoils_the_loss(first, tall_tiles):
+    """A ReLU must not make zeros of it: a network that has diverged has to leave."""
+    settings, splits, networks = small("Conv")
+    splits = beginning(splits, settings.batch_size)
+    (weights, masks), kernels = networks[0], [n for n in networks[0][0] if n.endswith(".kernel")]
+    name = kernels[0 if first else 1]
+    spoilt = [(weights | {name: weights[name] * math.nan}, masks), networks[1]]
+    expected = trained(convolutional, settings, splits, spoilt)
+    for engine in (trained(stacked, settings, splits, spoilt, DEVICE), expected):
+        for losses, accuracies in (engine[0][0], engine[1]):
+            assert math.isnan(losses[0])
+            assert accuracies[0] == 0
+            assert math.isfinite(losses[1])
+
+
+@pytest.mark.parametrize("classes", [2, 17, 40, 130])
+def test_any_number_of_classes_has_its_tiles(classes, tall_tiles):
+    shape = (1, 4, 4)
+    settings = toy_settings("Conv", (2, 3), batch_size=4, classes=classes)
+    splits = []
+    for seed, count in enumerate((6, 3, 3)):
+        pixels, labels = images(shape, count, seed)
+        splits.append((pixels, (labels * 7 + seed) % classes))
+    networks = [network(settings, shape, n, keep) for n, keep in enumerate([(2, 3), (1, 2)])]
+    ours = trained(stacked, settings, splits, networks, DEVICE)
+    theirs = trained(convolutional, settings, splits, networks)
+    assert ours[0][0][0] == pytest.approx(theirs[0][0][0], rel=1e-5)
+    assert ours[1][0] == pytest.approx(theirs[1][0], rel=1e-5)
+    assert_close(ours[3], theirs[3], 1e-5)
+
+
 @pytest.mark.slow
 def test_a_network_that_stops_leaves_the_others_to_the_same_digits(tall_tiles):
     settings, splits, networks = small("normalised")
@@ -302,7 +334,7 @@ def test_gradients_of_a_batch_are_cut_by_a_networks_own_shapes():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16"])
 def test_tritons_compiler_takes_every_kernel(precision):
     """The interpreter runs more than that does; no GPU is needed for its first stage."""
     environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
@@ -312,7 +344,7 @@ def test_tritons_compiler_takes_every_kernel(precision):
     assert run.returncode == 0, run.stderr
     launched = {line.split()[0] for line in run.stdout.splitlines()}
     # by reading, as the interpreter adds to what the module has
-    read = ast.parse(Path(stacked_operations.kernels.__file__).read_text())
+    read = ast.parse(Path(operations.kernels.__file__).read_text())
     functions = {node.name for node in read.body if isinstance(node, ast.FunctionDef)}
     assert launched == {name for name in functions if not name.startswith("_")}
 
@@ -321,7 +353,7 @@ def test_which_engine_trains_what():
     for model, (widths, _) in (LARGE | {"Conv": ((3, 2), None), "ConvFC256": ((3,), None)}).items():
         for augmentation in ("none", "affine"):
             settings = toy_settings(model, widths, augmentation=augmentation)
-            assert engine_of(settings, gpu=True) == "dropnet.training.stacked"
+            assert engine_of(settings, gpu=True) == "dropnet.training.stacked.engine"
             assert engine_of(settings, gpu=False) == "dropnet.training.convolutional"
     assert engine_of(toy_settings(), gpu=True) == "dropnet.training.fully_connected"
 
@@ -420,14 +452,29 @@ def test_recorded_steps_are_the_steps(model, monkeypatch):
 
 
 @gpu
+@pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16"])
 @pytest.mark.parametrize("model", MEASURED)
-def test_a_narrower_stack_has_the_same_digits(model):
-    settings, splits, networks = large(model, steps=40)
-    together = trained(stacked, settings, splits, networks, "cuda")
+def test_a_narrower_stack_has_the_same_digits(model, precision):
+    """Of training, evaluation and scores; torch cuts a sum by how many there are, up to 16."""
+    settings, splits, networks = large(model, precision, steps=40)
+    together = trained(stacked, settings, splits, [*networks, *networks[:1] * 15], "cuda")
     for n in range(3):
         alone = trained(stacked, settings, splits, networks[n : n + 1], "cuda")
-        assert alone[0][0][0][0] == together[0][0][0][n]
+        for ours, theirs in ((alone[0][0], together[0][0]), (alone[1], together[1])):
+            assert [values[0] for values in ours] == [values[n] for values in theirs]
+        for name, layers in alone[2][0].items():
+            assert all(map(torch.equal, layers, together[2][n][name]))
         assert all(torch.equal(alone[3][0][name], together[3][n][name]) for name in alone[3][0])
+
+
+@gpu
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="no second GPU is present")
+def test_each_gpu_gives_the_same_digits():
+    given = large(steps=40)
+    first, last = (
+        trained(stacked, *given, f"cuda:{n}") for n in (0, torch.cuda.device_count() - 1)
+    )
+    assert first[:2] == last[:2]
 
 
 @gpu

@@ -231,6 +231,25 @@ def test_memory_that_is_not_there_at_all(allocate, capsys):
     assert capsys.readouterr().err.startswith("error: not enough memory; give the job more")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "CUDA out of memory. Tried to allocate 2.00 GiB.",
+        "CUDA error: out of memory",
+        "Triton Error [CUDA]: out of memory",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+    ],
+)
+def test_memory_of_a_gpu_that_is_not_there(words, capsys):
+    """Whichever library says so: what is kept is named first, what begins anew is said to."""
+    with pytest.raises(SystemExit), exit_on_user_error():
+        raise RuntimeError(words)
+    line = capsys.readouterr().err
+    assert line.startswith("error: not enough memory on the GPU; let fewer jobs share it")
+    assert line.rstrip().endswith("(seeds_per_job of config.yaml), and begin anew")
+
+
 def test_other_errors_are_not_hidden():
     with pytest.raises(RuntimeError, match="ours"), exit_on_user_error():
         raise RuntimeError("ours")

@@ -30,14 +30,15 @@ REMEDIES = {
 OUT_OF_MEMORY = (
     *("t allocate memory", "out of memory", "not enough memory"),
     "failed to map segment",  # of a library that is loaded
+    "ALLOC_FAILED",  # of CUDA's libraries
 )
 MEMORY = (
     "not enough memory; give the job more (mem_mb of the profile, ulimit -v), or use fewer cores,"
     f" {GO_ON}"
 )
 GPU_MEMORY = (
-    "not enough memory on the GPU; let a job train fewer networks at once (seeds_per_job of"
-    f" config.yaml), or fewer jobs share it (gpu of the profile), {GO_ON}"
+    f"not enough memory on the GPU; let fewer jobs share it (gpu of the profile), {GO_ON}; or let a"
+    " job train fewer networks (seeds_per_job of config.yaml), and begin anew"
 )
 
 
@@ -93,7 +94,7 @@ def of_the_machine(error: BaseException) -> str | None:
         isinstance(error, OSError | RuntimeError | ImportError)
         and any(words in str(error) for words in OUT_OF_MEMORY)
     )
-    if out_of_memory and "CUDA" in str(error):
+    if out_of_memory and any(library in str(error) for library in ("CUDA", "CUBLAS", "CUDNN")):
         return GPU_MEMORY
     return MEMORY if out_of_memory else None
 

@@ -143,7 +143,7 @@ def engine_of(settings: Settings, gpu: bool) -> str:
     if not convolves(layers):
         engine = "fully_connected"
     elif gpu and is_stackable(layers):
-        engine = "stacked"
+        engine = "stacked.engine"
     else:
         engine = "convolutional"
     return f"dropnet.training.{engine}"

@@ -1,192 +1,35 @@
-"""The operations of a stack: where they keep what they need, and which kernels they launch.
+"""The operations of a stack: what they keep, and which kernels they launch.
 
 An operation is that of all networks of the stack. In memory all have the width of the widest,
-rounded up; the kernels stop at a network's own. What is beyond is zero and remains zero. Layouts,
-`n` the networks of the stack:
-
-    images                     [samples, height + 3, width + 3, channels] with a border of zeros
-    what an operation gives    [n, samples, height + 3, width + 3, filters] or [n, samples, nodes]
-    its gradient               the same, and so is which of 2x2 positions a pooling took
-    kernel of a convolution    [n, taps and channels, filters]; channels in groups of 4
-    kernel of a layer of nodes [n, positions and channels, nodes], likewise
+rounded up; the kernels stop at a network's own. What is beyond is zero and remains zero (`memory`).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import triton
 
 from dropnet.networks.cycle import Weights
-from dropnet.networks.models import Conv, Dense, Flatten, GlobalAveragePool, MaxPool
-from dropnet.networks.steps import Step, Sum, Weighted
-from dropnet.training import kernels
+from dropnet.networks.models import Conv, Dense
+from dropnet.networks.steps import Sum, Weighted
 from dropnet.training.operations import NORM_EPSILON, NORM_MOMENTUM
+from dropnet.training.stacked import kernels
+from dropnet.training.stacked.memory import (
+    GROUP,
+    IMAGES,
+    Below,
+    Grid,
+    Input,
+    Output,
+    Scratch,
+)
+from dropnet.training.stacked.tiles import BLOCK, PARTS_AT_ONCE, ROWS, SPAN, SUMMED, TILES, Tiles
 from dropnet.training.task import BaseTask
 
-SPAN = 256  # inputs of a layer of nodes that one part of its product sums
 POSITIONS = 100  # about as many one part of a kernel's gradient sums, at least
 PARTS = 160  # about as many tiles a network's gradient of a kernel is cut into, at most
-BLOCK = 128  # positions that one part of a normalisation's sums takes in
-BORDER, GROUP = kernels.BORDER.value, kernels.CHANNEL_GROUP.value
 DEEPEST = 128  # tables are padded to a multiple of it, so that no tile reads beyond them
-IMAGES = -1  # the source of the first operation
-
-
-@dataclass(frozen=True)
-class Tiles:
-    """How a kernel cuts its product: rows and columns of a tile, the step of the sum, warps."""
-
-    rows: int
-    columns: int
-    step: int
-    warps: int = 4
-    stages: int = 3
-
-    def arguments(self) -> dict[str, int]:
-        """Return the constants of a launch."""
-        return {
-            "ROWS": self.rows,
-            "COLUMNS": self.columns,
-            "STEP": self.step,
-            "num_warps": self.warps,
-            "num_stages": self.stages,
-        }
-
-
-#: For each kernel, by the columns of its tiles.
-TILES = {
-    ("convolve", "images", 16): Tiles(32, 16, 16, warps=2),
-    ("convolve", "images", 32): Tiles(32, 32, 16, warps=2),
-    ("convolve", "images", 64): Tiles(32, 64, 16, warps=4),
-    ("convolve", "filters", 16): Tiles(16, 16, 16, warps=2),
-    ("convolve", "filters", 32): Tiles(32, 32, 16, warps=2),
-    ("convolve", "filters", 64): Tiles(32, 64, 16, warps=4),
-    ("of_input", "filters", 16): Tiles(64, 16, 16, warps=4),
-    ("of_input", "filters", 32): Tiles(64, 32, 16, warps=4),
-    ("of_input", "filters", 64): Tiles(64, 64, 16, warps=4),
-    ("of_kernel", "images", 16): Tiles(16, 16, 16, warps=1),
-    ("of_kernel", "images", 32): Tiles(16, 32, 16, warps=2),
-    ("of_kernel", "images", 64): Tiles(16, 64, 16, warps=2),
-    ("of_kernel", "filters", 16): Tiles(64, 16, 16, warps=4),
-    ("of_kernel", "filters", 32): Tiles(64, 32, 16, warps=4),
-    ("of_kernel", "filters", 64): Tiles(64, 64, 16, warps=4),
-    ("connect", "filters", 16): Tiles(32, 16, 32),
-    ("connect", "filters", 64): Tiles(32, 64, 32),
-}
-#: Of kernels whose sums go over the rows of a tile: the same in every stack, as their order is.
-SUMMED = {"ROWS": BLOCK, "COLUMNS": 16, "num_warps": 4}
-PARTS_AT_ONCE = 64
-#: Positions that a program takes of what is worked out for each position by itself.
-ROWS = 32
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Where the outputs of an operation lie in memory: [height, width, channels] and the border."""
-
-    height: int
-    width: int
-    channels: int
-    border: int = BORDER
-
-    @property
-    def across(self) -> int:
-        """From one row to the next."""
-        return (self.width + self.border) * self.channels
-
-    @property
-    def sample(self) -> int:
-        """From one sample to the next."""
-        return (self.height + self.border) * self.across
-
-    @property
-    def positions(self) -> int:
-        """Of a sample."""
-        return self.height * self.width
-
-    def places(self) -> torch.Tensor:
-        """Where the positions of a sample lie, [height * width]."""
-        first = 1 if self.border else 0
-        down = (torch.arange(self.height) + first).view(-1, 1) * self.across
-        return (down + (torch.arange(self.width) + first) * self.channels).flatten()
-
-    def shape(self, networks: int, samples: int) -> tuple[int, ...]:
-        """Of the outputs of networks."""
-        if not self.border:
-            return networks, samples, self.channels
-        return networks, samples, self.height + BORDER, self.width + BORDER, self.channels
-
-
-class Input(NamedTuple):
-    """What an operation reads.
-
-    Attributes:
-        values: of one or of all batches.
-        network: from one network's values to the next one's; 0 where all share them.
-        batch: from one batch's values to the next one's; 0 where there is one batch.
-        number: of the batch, int32 [1] on the device.
-    """
-
-    values: torch.Tensor
-    network: int
-    batch: int
-    number: torch.Tensor
-
-
-class Output(NamedTuple):
-    """What an operation gives; in evaluation it is the values alone.
-
-    Attributes:
-        values: as its grid has them.
-        gradient: of the values.
-        winners: which of 2x2 positions a pooling took.
-    """
-
-    values: torch.Tensor
-    gradient: torch.Tensor | None = None
-    winners: torch.Tensor | None = None
-
-    def slope(self) -> torch.Tensor:
-        """The gradient, in training."""
-        assert self.gradient is not None
-        return self.gradient
-
-
-class Below(NamedTuple):
-    """The gradient of what an operation has read, which it is to write.
-
-    Attributes:
-        gradient: of the source.
-        relu: the source is the output of a ReLU: where it is 0, so is the gradient.
-        adds: another reader has written there before.
-    """
-
-    gradient: torch.Tensor
-    relu: bool
-    adds: bool
-
-
-class Scratch:
-    """Room for what one operation at a time needs for a moment.
-
-    A recorded graph keeps to its place: it does not grow after the first step.
-    """
-
-    def __init__(self, task: BaseTask) -> None:
-        """Start with none."""
-        self._task = task
-        self._room = task.zeros(0)
-
-    def reserve(self, numbers: int) -> None:
-        """Make it hold at least so many numbers."""
-        if len(self._room) < numbers:
-            self._room = self._task.zeros(numbers)
-
-    def __call__(self) -> torch.Tensor:
-        """Return it."""
-        return self._room
 
 
 def _up(number: int, multiple: int) -> int:
@@ -268,6 +111,35 @@ class Operation:
     def needs(self, samples: int) -> int:
         """The numbers that it needs in training, for a moment."""
         return 0
+
+    def tally(
+        self,
+        grid: Grid,
+        samples: int,
+        activation: torch.Tensor,
+        active: torch.Tensor,
+        found: torch.Tensor,
+        sums: torch.Tensor,
+    ) -> None:
+        """Add to the sums over samples that statistics are made of.
+
+        Args:
+            grid: where activations lie.
+            samples: of the chunk.
+            activation: of its filters, what the mask acts on.
+            active: what the ReLU gave; it may be the same.
+            found: room for what each filter does with each sample.
+            sums: float64 [networks, 3, channels in memory]; see `kernels.tally`.
+        """
+        self.launch(
+            kernels.activity, grid, samples, activation, activation.stride(0), active,
+            active.stride(0), found, self.widths_table, samples, FILTERS=grid.channels,
+        )  # fmt: skip
+        columns = min(64, grid.channels)
+        kernels.tally[grid.channels // columns, self.size](
+            found, sums, self.widths_table, samples, POSITIONS=grid.positions,
+            FILTERS=grid.channels, COLUMNS=columns,
+        )  # fmt: skip
 
     def table(self, numbers: Sequence[int], dtype: torch.dtype = torch.int32) -> torch.Tensor:
         """A number for each network, on the device."""
@@ -914,68 +786,3 @@ def only(below: Sequence[Below | None]) -> Below:
     assert into is not None
     assert not into.adds
     return into
-
-
-def operations_of(
-    task: BaseTask, networks: Sequence[Sequence[Step]], scratch: Scratch
-) -> list[Operation]:
-    """Lay out the operations of all networks, given as the steps of each, in their order.
-
-    An operation comes after all that it reads. The networks are those that
-    `dropnet.networks.models.is_stackable` admits.
-    """
-    channels, height, width = task.image_shape
-    layout = _Layout(task, scratch, [])
-    layout.follow(networks, IMAGES, Grid(height, width, channels))
-    return layout.operations
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """The operations so far."""
-
-    task: BaseTask
-    scratch: Scratch
-    operations: list[Operation]
-
-    def follow(
-        self, networks: Sequence[Sequence[Step]], source: int, grid: Grid
-    ) -> tuple[int, Grid]:
-        """Lay out steps that follow a source; return the last operation and where its output is."""
-        task, operations = self.task, self.operations
-        remaining = list(zip(*networks, strict=True))
-        while remaining:
-            steps = remaining.pop(0)
-            kinds = [type(step) for step in steps]
-            weighted = [step for step in steps if isinstance(step, Weighted)]
-            sums = [step for step in steps if isinstance(step, Sum)]
-            if weighted and isinstance(weighted[0].layer, Conv):
-                normalised = weighted[0].layer.batch_norm
-                pool = not normalised and bool(remaining) and isinstance(remaining[0][0], MaxPool)
-                if pool:
-                    remaining.pop(0)
-                source, grid = self._put(
-                    Convolution(task, weighted, source, grid, pool, self.scratch)
-                )
-                if normalised:
-                    source, grid = self._put(
-                        Normalisation(task, weighted, source, grid, self.scratch)
-                    )
-            elif weighted:
-                inputs = operations[source].widths
-                source, grid = self._put(Nodes(task, weighted, source, grid, inputs))
-            elif sums:
-                body = self.follow([step.body for step in sums], source, grid)
-                shortcut = self.follow([step.shortcut for step in sums], source, grid)
-                source, grid = self._put(Adding(task, sums, body, shortcut))
-            elif kinds[0] is MaxPool:
-                source, grid = self._put(Pooling(task, source, grid, operations[source].widths))
-            elif kinds[0] is GlobalAveragePool:
-                source, grid = self._put(Averaging(task, source, grid, operations[source].widths))
-            else:
-                assert kinds[0] is Flatten  # what reads it finds the positions by itself
-        return source, grid
-
-    def _put(self, operation: Operation) -> tuple[int, Grid]:
-        self.operations.append(operation)
-        return len(self.operations) - 1, operation.grid

@@ -14,7 +14,7 @@ the end of a sum change nothing, and so a network's digits do not depend on its 
 Arguments: `x` is what a layer reads, `z` what it gives after ReLU and pooling, `g` the gradient of
 that; `winner` says which of the 2x2 positions a pooling took; `x_stride`, `z_stride`, `g_stride`
 lead from one network's to the next one's; `depths` and `widths` are each network's numbers of k and
-of columns, `depth` and FILTERS, CHANNELS, NODES what memory has of them. Shapes are in `stacked`.
+of columns, `depth` and FILTERS, CHANNELS, NODES what memory has of them. Shapes are in `memory`.
 Capital arguments are constants of a compiled kernel: ROWS, COLUMNS and STEP of k are those of a
 tile, GROUP is how many places follow each other.
 """
@@ -26,6 +26,8 @@ import triton.language as tl
 BORDER = tl.constexpr(3)
 #: Channels that lie side by side in memory, so that they can be read at once.
 CHANNEL_GROUP = tl.constexpr(4)
+#: Of a maximum: what is not a number wins, as it must spoil the loss.
+_NAN_WINS = tl.constexpr(tl.PropagateNan.ALL)
 
 
 @triton.jit
@@ -109,14 +111,14 @@ def convolve(
         if POOL:  # the first of the largest wins, as in torch
             which = tl.zeros((ROWS, COLUMNS), tl.int32)
             which = tl.where(s1 > best, 1, which)
-            best = tl.maximum(best, s1)
+            best = tl.maximum(best, s1, _NAN_WINS)
             which = tl.where(s2 > best, 2, which)
-            best = tl.maximum(best, s2)
+            best = tl.maximum(best, s2, _NAN_WINS)
             which = tl.where(s3 > best, 3, which)
-            best = tl.maximum(best, s3)
+            best = tl.maximum(best, s3, _NAN_WINS)
             if KEEP:
                 tl.store(winner + to, which.to(tl.int8), valid)
-        tl.store(z + to, tl.maximum(best + shift, 0.0), valid)
+        tl.store(z + to, tl.maximum(best + shift, 0.0, _NAN_WINS), valid)
 
 
 @triton.jit(do_not_specialize=_ANY[:1])
@@ -306,9 +308,36 @@ def gather(
         at = ((network.to(tl.int64) * blocks + block) * samples + row) * NODES
         sum_ += tl.load(parts + (at[:, None] + columns[None, :]), valid, 0.0)
     if RELU:
-        sum_ = tl.maximum(sum_, 0.0)
+        sum_ = tl.maximum(sum_, 0.0, _NAN_WINS)
     to = (network.to(tl.int64) * samples + row) * NODES
     tl.store(z + (to[:, None] + columns[None, :]), sum_, valid)
+
+
+@triton.jit
+def _judged(logits, labels, row, network, samples, NODES: tl.constexpr, CLASSES: tl.constexpr):
+    """Of some rows of logits: softmax minus the one-hot label, the loss, and whether it is a hit.
+
+    The prediction is the first class with the largest logit; logits that are not all numbers
+    predict nothing.
+    """
+    columns = tl.arange(0, NODES)[None, :]
+    present, used = row < samples, columns < CLASSES
+    label = tl.load(labels + row, present, 0)
+    at = (network * samples + row)[:, None] * NODES + columns
+    values = tl.load(logits + at, present[:, None] & used, float("-inf"))
+    values = tl.where(present[:, None], values, 0.0)
+    largest = tl.max(values, 1)
+    shares = tl.exp(values - largest[:, None])
+    total = tl.sum(shares, 1)
+    is_label = columns == label[:, None]
+    error = tl.where(used, shares / total[:, None] - is_label.to(tl.float32), 0.0)
+    # a value that is not finite must spoil the loss: a maximum may pass over it
+    spoilt = tl.sum(tl.where(used, values, 0.0), 1) * 0.0
+    of_label = tl.sum(tl.where(is_label, values, 0.0), 1)
+    loss = tl.where(present, tl.log(total) + largest - of_label + spoilt, 0.0)
+    predicted = tl.min(tl.where(values == largest[:, None], columns, NODES), 1)
+    hit = present & (predicted == label) & (spoilt == 0.0)
+    return error, loss.to(tl.float64), hit.to(tl.float64)
 
 
 @triton.jit(do_not_specialize=_ANY[1:2])
@@ -316,32 +345,32 @@ def judge(
     logits, labels, batch, error, losses, hits, samples, batch_size,
     NODES: tl.constexpr, CLASSES: tl.constexpr, ROWS: tl.constexpr,
 ):  # fmt: skip
-    """Softmax minus the one-hot label; add to the epoch's sums of losses and hits (float64).
+    """The gradient of a batch's logits; add to the epoch's sums of losses and hits (float64)."""
+    network, row = tl.program_id(0), tl.arange(0, ROWS)
+    labels += tl.load(batch) * batch_size
+    own, loss, hit = _judged(logits, labels, row, network, samples, NODES, CLASSES)
+    at = (network * samples + row)[:, None] * NODES + tl.arange(0, NODES)[None, :]
+    tl.store(error + at, own, (row < samples)[:, None])
+    tl.store(losses + network, tl.load(losses + network) + tl.sum(loss, 0))
+    tl.store(hits + network, tl.load(hits + network) + tl.sum(hit, 0))
 
-    The prediction is the first class with the largest logit; logits that are not all numbers
-    predict nothing.
-    """
+
+@triton.jit(do_not_specialize=_ANY[1:2])
+def assess(
+    logits, labels, losses, hits, samples,
+    NODES: tl.constexpr, CLASSES: tl.constexpr, ROWS: tl.constexpr,
+):  # fmt: skip
+    """Add to the sums of losses and hits of an evaluation (float64), ROWS samples at a time."""
     network = tl.program_id(0)
-    row, columns = tl.arange(0, ROWS), tl.arange(0, NODES)
-    present, used = row < samples, (columns < CLASSES)[None, :]
-    label = tl.load(labels + tl.load(batch) * batch_size + row, present, 0)
-    at = (network * samples + row)[:, None] * NODES + columns[None, :]
-    values = tl.load(logits + at, present[:, None] & used, float("-inf"))
-    values = tl.where(present[:, None], values, 0.0)
-    largest = tl.max(values, 1)
-    shares = tl.exp(values - largest[:, None])
-    total = tl.sum(shares, 1)
-    is_label = columns[None, :] == label[:, None]
-    shares = shares / total[:, None] - is_label.to(tl.float32)
-    tl.store(error + at, tl.where(used, shares, 0.0), present[:, None])
-    # a value that is not finite must spoil the loss: a maximum may pass over it
-    spoilt = tl.sum(tl.where(used, values, 0.0), 1) * 0.0
-    of_label = tl.sum(tl.where(is_label, values, 0.0), 1)
-    loss = tl.where(present, tl.log(total) + largest - of_label + spoilt, 0.0)
-    predicted = tl.min(tl.where(values == largest[:, None], columns[None, :], NODES), 1)
-    hit = present & (predicted == label) & (spoilt == 0.0)
-    tl.store(losses + network, tl.load(losses + network) + tl.sum(loss.to(tl.float64), 0))
-    tl.store(hits + network, tl.load(hits + network) + tl.sum(hit.to(tl.float64), 0))
+    of_losses = tl.zeros((ROWS,), tl.float64)
+    of_hits = tl.zeros((ROWS,), tl.float64)
+    for first in range(0, samples, ROWS):
+        row = first + tl.arange(0, ROWS)
+        _, loss, hit = _judged(logits, labels, row, network, samples, NODES, CLASSES)
+        of_losses += loss
+        of_hits += hit
+    tl.store(losses + network, tl.load(losses + network) + tl.sum(of_losses, 0))
+    tl.store(hits + network, tl.load(hits + network) + tl.sum(of_hits, 0))
 
 
 @triton.jit(do_not_specialize=_ANY[1:2])
@@ -531,6 +560,70 @@ def average(
             sum_ += tl.load(x + (at[:, None] + columns), valid, 0.0)
         to = network.to(tl.int64) * z_stride + (sample[:, None] * FILTERS + columns)
         tl.store(z + to, sum_ / (HEIGHT * WIDTH), valid)
+
+
+@triton.jit(do_not_specialize=_ANY[1:2])
+def activity(
+    x, x_stride, active, active_stride, found, widths, samples,
+    HEIGHT: tl.constexpr, WIDTH: tl.constexpr, FILTERS: tl.constexpr,
+    ROWS: tl.constexpr, COLUMNS: tl.constexpr,
+):  # fmt: skip
+    """What each filter does with each sample: [networks, samples, 3, FILTERS].
+
+    These are the sum of |x| over all positions, and at how many of them `active`, what a ReLU gave,
+    and `x` are not 0. Row by row of the image, as long sums of float32 lose digits.
+    """
+    network = tl.program_id(2)
+    columns = (tl.program_id(1) * COLUMNS + tl.arange(0, COLUMNS))[None, :]
+    if tl.program_id(1) * COLUMNS < tl.load(widths + network):
+        sample = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+        valid = (sample < samples)[:, None]
+        x += network.to(tl.int64) * x_stride
+        active += network.to(tl.int64) * active_stride
+        zero = tl.zeros((ROWS, COLUMNS), tl.float32)
+        size, fired, spoke = zero, zero, zero
+        for down in range(0, HEIGHT):
+            of_row = zero
+            for right in range(0, WIDTH):
+                at = _inside((sample * HEIGHT + down) * WIDTH + right, HEIGHT, WIDTH, FILTERS)
+                own = tl.load(x + (at[:, None] + columns), valid, 0.0)
+                of_relu = tl.load(active + (at[:, None] + columns), valid, 0.0)
+                of_row += tl.abs(own)
+                fired += (of_relu != 0).to(tl.float32)
+                spoke += (own != 0).to(tl.float32)
+            size += of_row
+        to = (network.to(tl.int64) * samples + sample[:, None]) * (3 * FILTERS) + columns
+        tl.store(found + to, size, valid)
+        tl.store(found + (to + FILTERS), fired, valid)
+        tl.store(found + (to + 2 * FILTERS), spoke, valid)
+
+
+@triton.jit(do_not_specialize=_ANY[1:2])
+def tally(
+    found, sums, widths, samples, POSITIONS: tl.constexpr, FILTERS: tl.constexpr,
+    COLUMNS: tl.constexpr,
+):  # fmt: skip
+    """Add what `activity` found to the sums over samples (float64): [networks, 3, FILTERS].
+
+    They are those of the mean of |x|, of the share of positions where the ReLU gave 0, and of the
+    samples for which x is 0 everywhere.
+    """
+    network = tl.program_id(1)
+    columns = tl.program_id(0) * COLUMNS + tl.arange(0, COLUMNS)
+    if tl.program_id(0) * COLUMNS < tl.load(widths + network):
+        means = tl.zeros((COLUMNS,), tl.float64)
+        zeros = tl.zeros((COLUMNS,), tl.float64)
+        silent = tl.zeros((COLUMNS,), tl.float64)
+        at = found + network.to(tl.int64) * samples * (3 * FILTERS) + columns
+        for _ in range(0, samples):
+            means += tl.load(at).to(tl.float64) / POSITIONS
+            zeros += 1.0 - tl.load(at + FILTERS).to(tl.float64) / POSITIONS
+            silent += (tl.load(at + 2 * FILTERS) == 0).to(tl.float64)
+            at += 3 * FILTERS
+        to = sums + network * (3 * FILTERS) + columns
+        tl.store(to, tl.load(to) + means)
+        tl.store(to + FILTERS, tl.load(to + FILTERS) + zeros)
+        tl.store(to + 2 * FILTERS, tl.load(to + 2 * FILTERS) + silent)
 
 
 @triton.jit(do_not_specialize=_ANY[:1])

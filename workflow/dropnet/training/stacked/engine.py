@@ -1,14 +1,15 @@
-"""The engine of a GPU: all convolutional networks of a stack take each step in the same kernels.
+"""A stack of convolutional networks on a GPU, its steps recorded and replayed.
 
 A GPU needs thousands of independent sums to be busy, more than one small network has, and a kernel
 takes some microseconds however little it does. So the networks of a stack run side by side in every
-launch (see `kernels` and `stacked_operations`), the launches of some steps are captured once as a
+launch (see `kernels` and `operations`), the launches of some steps are captured once as a
 CUDA graph, and the graph is replayed without the host: the number of the batch and the sums of
 losses and hits are kept on the device. Augmented images are made once an epoch, in the place from
 where the graph reads its batches.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,26 +18,15 @@ import triton
 
 from dropnet.networks.cycle import Weights
 from dropnet.networks.masks import Masks
-from dropnet.training import kernels
 from dropnet.training.augmentation import draw, warp
-from dropnet.training.evaluation import evaluated
 from dropnet.training.gathering import Gatherer, gather
-from dropnet.training.stacked_operations import (
-    BORDER,
-    IMAGES,
-    Below,
-    Convolution,
-    Grid,
-    Input,
-    Nodes,
-    Normalisation,
-    Operation,
-    Output,
-    Scratch,
-    operations_of,
-)
+from dropnet.training.stacked import kernels
+from dropnet.training.stacked.layout import operations_of
+from dropnet.training.stacked.memory import BORDER, IMAGES, Below, Grid, Input, Output, Scratch
+from dropnet.training.stacked.operations import Convolution, Nodes, Normalisation, Operation
 from dropnet.training.task import BaseTask, Split
 
+JUDGED = 32  # samples whose losses are worked out at once in an evaluation, likewise
 CHUNK = 256  # samples evaluated at once, if they are small; fixes the order of summation
 POSITIONS_AT_ONCE = 2**18  # of images that are evaluated at once, at most
 STEPS = 16  # of a captured graph
@@ -195,8 +185,13 @@ class Stack:
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             graph.capture_begin()
-            for _ in range(steps):
-                self._step(self.task.batch_size)
+            try:
+                for _ in range(steps):
+                    self._step(self.task.batch_size)
+            except BaseException:  # a stream that goes on recording would spoil what follows
+                with suppress(RuntimeError):
+                    graph.capture_end()
+                raise
             graph.capture_end()
         torch.cuda.current_stream().wait_stream(side)
         return graph
@@ -262,14 +257,10 @@ class Stack:
             for operation in self.operations:
                 self._scratch.reserve(operation.needs(samples))
                 values = self._room_for(operation.grid, samples)
-                winners = torch.zeros_like(values, dtype=torch.int8)
-                self._training.append(
-                    Output(
-                        values,
-                        torch.zeros_like(values),
-                        winners if operation.winners() else None,
-                    )
-                )
+                gradient, winners = torch.zeros_like(values), None
+                if operation.winners():
+                    winners = torch.zeros_like(values, dtype=torch.int8)
+                self._training.append(Output(values, gradient, winners))
         return self._training
 
     def _room_for(self, grid: Grid, samples: int) -> torch.Tensor:
@@ -280,18 +271,15 @@ class Stack:
 
     def evaluate(self, samples: Samples) -> tuple[list[float], list[float]]:
         """Return each network's mean loss and accuracy on the samples."""
-
-        def logits(start: int) -> torch.Tensor:
-            return self._logits(samples, start).transpose(1, 2)
-
-        return evaluated(logits, samples.labels, self.size, self.task.chunk)
-
-    def _logits(self, samples: Samples, start: int) -> torch.Tensor:
-        """Return the logits [n, samples, classes] of a chunk."""
-        count = self._read(samples, start)
-        values, last = self._evaluation[-1].values, self._classifier
-        packed = values.view(-1)[: self.size * last.stride(values, count)]
-        return packed.view(self.size, count, -1)[:, :, : last.nodes]
+        losses, hits = self.task.zeros(2, self.size, dtype=torch.float64)
+        last = self._classifier
+        for start in range(0, len(samples.labels), self.task.chunk):
+            count = self._read(samples, start)
+            kernels.assess[(self.size,)](
+                self._evaluation[-1].values, samples.labels[start:], losses, hits, count,
+                NODES=last.grid.channels, CLASSES=last.nodes, ROWS=JUDGED,
+            )  # fmt: skip
+        return (losses / len(samples.labels)).tolist(), (hits / len(samples.labels)).tolist()
 
     def _read(self, samples: Samples, start: int, observe: Observer | None = None) -> int:
         """Evaluate a chunk; return how many samples it has."""
@@ -335,49 +323,41 @@ class Stack:
         """
         for gatherer, own, masks in zip(gatherers, self.weights(), self.masks, strict=False):
             gather(self.task, own, masks, samples, gatherer)
-        sums: dict[str, dict[Operation, torch.Tensor]] = {
-            "mean_activation": {},
-            "zero_share": {},
-            "silent_share": {},
+        chunk, masked = self.task.chunk, [o for o in self.operations if o.mask is not None]
+        sums = {
+            operation: self.task.zeros(self.size, 3, operation.grid.channels, dtype=torch.float64)
+            for operation in masked
         }
+        widest = max(operation.grid.channels for operation in masked)
+        found = self.task.zeros(self.size * chunk * 3 * widest)
         rooms = {
-            operation: self._room_for(operation.whole, self.task.chunk)
-            for operation in self.operations
+            operation: self._room_for(operation.whole, chunk)
+            for operation in masked
             if isinstance(operation, Convolution) and operation.pool
         }
 
         def observe(operation: Operation, read: Sequence[Input], activation: torch.Tensor) -> None:
             if operation.mask is None:
                 return
-            if isinstance(operation, Convolution) and operation.pool:
-                activation = rooms[operation]  # from before the pooling
-                operation.rectify(read[0], count, activation)
-            active = activation
-            if isinstance(operation, Normalisation):  # after the ReLU
+            grid, active = operation.grid, activation
+            if isinstance(operation, Convolution) and operation.pool:  # from before the pooling
+                grid, active = operation.whole, rooms[operation]
+                activation = active
+                operation.rectify(read[0], count, active)
+            elif isinstance(operation, Normalisation):  # what it has read is from the ReLU
                 active = read[0].values
-            grid = operation.whole if isinstance(operation, Convolution) else operation.grid
-            fired = (active[:, :count] != 0).sum((2, 3))
-            others = fired
-            if active is not activation:
-                others = (activation[:, :count] != 0).sum((2, 3))
-            for name, values in (
-                ("mean_activation", activation[:, :count].abs().sum((2, 3)) / grid.positions),
-                ("zero_share", 1 - fired / grid.positions),
-                ("silent_share", others == 0),
-            ):
-                total = values.sum(1, dtype=torch.float64)
-                sums[name][operation] = sums[name].get(operation, 0) + total
+            operation.tally(grid, count, activation, active, found, sums[operation])
 
-        for start in range(0, len(samples.labels), self.task.chunk):
-            count = min(self.task.chunk, len(samples.labels) - start)
+        for start in range(0, len(samples.labels), chunk):
+            count = min(chunk, len(samples.labels) - start)
             self._read(samples, start, observe)
         return [
             {
                 name: [
-                    (total[n, : operation.widths[n]] / len(samples.labels)).cpu()
-                    for operation, total in of.items()
+                    (total[n, place, : operation.widths[n]] / len(samples.labels)).cpu()
+                    for operation, total in sums.items()
                 ]
-                for name, of in sums.items()
+                for place, name in enumerate(("mean_activation", "zero_share", "silent_share"))
             }
             for n in range(self.size)
         ]
