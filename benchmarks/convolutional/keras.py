@@ -77,11 +77,12 @@ class Convolutional:
             self.epochs[setting] = epoch_of(model, chosen, self.train, self.validation)
         return timed(self.epochs[setting])
 
-    def losses(self, model: str, network: str, steps: int) -> list[float]:
+    def losses(self, model: str, network: str, steps: int, dtype: str) -> list[float]:
         """The training loss of each of the first steps, from a network's weights and masks."""
+        keras.config.set_floatx(dtype)  # counts for good once a layer is made
         samples = load_split(self.data, f"parity_{model}").first(steps * BATCH_SIZE)
         built = build_model(model, Setting())
-        return step_losses(built, load_network(network), samples.images(), samples.labels)
+        return step_losses(built, load_network(network), samples.images(dtype), samples.labels)
 
 
 def main() -> None:

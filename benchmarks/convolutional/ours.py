@@ -61,17 +61,22 @@ class Convolutional:
             stack.train_epoch(epoch + 1)
         return stack.evaluate(task.validation)[1][0]
 
-    def _parity_task(self, model: str, settings: str, steps: int) -> BaseTask:
+    def _parity_task(
+        self, model: str, settings: str, steps: int, dtype: str = "float32"
+    ) -> BaseTask:
         samples = as_tensors(load_split(self.data, f"parity_{model}").first(steps * BATCH_SIZE))
-        return make_task(samples, samples, samples, Settings.from_json(settings))
+        chosen = Settings.from_json(settings)
+        return make_task(samples, samples, samples, chosen, getattr(torch, dtype))
 
     def write_network(self, model: str, settings: str, out: str, seed: int) -> None:
         """Write the initial weights of a model, and masks that leave all of it, for every side."""
         write_initial(out, self._parity_task(model, settings, 1), seed)
 
-    def losses(self, model: str, settings: str, network: str, steps: int) -> list[float]:
+    def losses(
+        self, model: str, settings: str, network: str, steps: int, dtype: str
+    ) -> list[float]:
         """The training loss of each of the first steps, before its update."""
-        task = self._parity_task(model, settings, steps)
+        task = self._parity_task(model, settings, steps, dtype)
         weights, masks = from_network(load_network(network), task.steps(), task.dtype)
         stack = task.stack([weights], [masks])
         labels = task.train.labels

@@ -24,6 +24,7 @@ PARTS = ("Snakefile", "config.yaml", "workflow", "envs", "profiles")
 LEAST_EFFICIENCY, MOST_START_UP, MOST_NO_OP_S, MOST_SNAKEMAKE = 0.85, 0.10, 10.0, 0.03
 MOST_MINUTES = 15
 DATASETS = ("MNIST", "CIFAR-10")
+SCRIPTS = Path("workflow/scripts")
 STARTS = 5  # of each script, to know how long it takes until it begins to work
 
 
@@ -73,7 +74,7 @@ def whole_run(project: Path, targets: Sequence[str]) -> dict[str, Any]:
     )
     own = float(usage.read_text(encoding="utf-8"))
     jobs = jobs_of(project)
-    start_up = {rule: seconds_to_start(rule) for rule in sorted(jobs["count"])}
+    start_up = {rule: seconds_to_start(script) for rule, script in sorted(jobs["script"].items())}
     starting = sum(start_up[rule] * count for rule, count in jobs["count"].items())
     return {
         "seconds": seconds,
@@ -114,20 +115,27 @@ def seconds_to_make(project: Path, cores: int, targets: Sequence[str], **options
 
 
 def jobs_of(project: Path) -> dict[str, Any]:
-    """How many jobs of each rule have run, and how long all of them took, as Snakemake noted it."""
-    seen = {}
+    """How many jobs of each rule have run, its script, and how long all jobs took.
+
+    All of it as Snakemake noted it. A rule's script need not have its name.
+    """
+    seen, scripts = {}, {}
     for file in (project / ".snakemake/metadata").iterdir():
         job = json.loads(file.read_text())
         seen[job["rule"], *(job["log"] or job["input"])] = job["endtime"] - job["starttime"]
-    return {"count": dict(Counter(rule for rule, *_ in seen)), "seconds": sum(seen.values())}
+        scripts[job["rule"]] = next(
+            Path(path).stem for path in job["input"] if Path(path).parent == SCRIPTS
+        )
+    count = dict(Counter(rule for rule, *_ in seen))
+    return {"count": count, "script": scripts, "seconds": sum(seen.values())}
 
 
-def seconds_to_start(rule: str) -> float:
-    """Median seconds until a rule's script has all that it imports."""
+def seconds_to_start(script: str) -> float:
+    """Median seconds until a script has all that it imports."""
     taken = []
     for _ in range(STARTS):
         began = time.perf_counter()
-        run_script(rule, "--help")
+        run_script(script, "--help")
         taken.append(time.perf_counter() - began)
     return median(taken)
 

@@ -24,6 +24,7 @@ from benchmarks.oracle import workload as oracle_workload
 from benchmarks.run import PARTS
 from benchmarks.sides import ours, protocol
 from benchmarks.sides.pytorch import evaluate, take_over
+from benchmarks.workflow import parts as workflow
 from dropnet.config.check import load
 from dropnet.config.plan import Plan
 from dropnet.errors import UserError
@@ -316,6 +317,18 @@ def test_the_criterias_part_from_end_to_end(data, tmp_path):
     names = [check["name"] for check in report["checks"]]
     assert all(name.startswith("scores of ") for name in names)
     assert done.returncode == (0 if all(c["passed"] for c in report["checks"]) else 1)
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("project")
+def test_jobs_of_a_run_are_counted_by_rule_and_have_their_scripts(project):
+    jobs = workflow.jobs_of(project)
+    assert jobs["script"].keys() == jobs["count"].keys()
+    assert jobs["script"]["collect_all_runs"] == "collect_runs"
+    for script in jobs["script"].values():
+        assert (REPOSITORY / f"workflow/scripts/{script}.py").is_file()
+    assert jobs["count"]["train_baseline"] == 2  # seeds 0-1 and 2
+    assert jobs["seconds"] > 0
 
 
 @pytest.mark.slow

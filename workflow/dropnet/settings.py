@@ -4,6 +4,11 @@ import json
 from dataclasses import asdict, dataclass
 
 
+def unit_of(model: str) -> str:
+    """Return what drops out of a network of this model: "nodes" or "filters"."""
+    return "nodes" if model == "FC" else "filters"
+
+
 @dataclass(frozen=True)
 class Settings:
     """Everything that decides the numbers of an experiment, but for its seeds and its method.

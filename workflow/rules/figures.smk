@@ -12,6 +12,7 @@
 
 
 from dropnet.publish import record
+from dropnet.settings import unit_of
 
 
 include: "functions/figures.smk"
@@ -128,7 +129,7 @@ rule plot_families:
     threads: 1
     params:
         note=lambda w: plan.at(w.scale).caption_of([w.experiment]),
-        unit=lambda w: unit_of(w.experiment),
+        unit=lambda w: unit(w.experiment),
         methods=lambda w: in_a_file("--methods", methods_of([w.experiment])),
     message:
         "Draw the accuracies of the criteria of {wildcards.experiment} (scale {wildcards.scale})"
@@ -152,7 +153,7 @@ rule plot_ranks:
     threads: 1
     params:
         note=lambda w: plan.at(w.scale).caption_of([w.experiment]),
-        unit=lambda w: unit_of(w.experiment),
+        unit=lambda w: unit(w.experiment),
     message:
         "Draw the ranks of the criteria of {wildcards.experiment} (scale {wildcards.scale})"
     shell:
@@ -197,7 +198,7 @@ rule plot_agreement:
     threads: 1
     params:
         note=lambda w: plan.at(w.scale).caption_of([w.experiment]),
-        unit=lambda w: unit_of(w.experiment),
+        unit=lambda w: unit(w.experiment),
     message:
         "Draw the agreement with the oracle of {wildcards.experiment} (scale {wildcards.scale})"
     shell:

@@ -9,7 +9,7 @@ from dropnet.export.checking import Agreement
 from dropnet.export.onnx_file import IMAGES, LOGITS, OPSET
 from dropnet.networks.cycle import Network
 from dropnet.networks.sizes import Size
-from dropnet.settings import Settings
+from dropnet.settings import Settings, unit_of
 from dropnet.tables.runs import BASELINE
 
 VERSIONS = ("torch", "onnx", "onnxruntime")
@@ -18,7 +18,7 @@ VERSIONS = ("torch", "onnx", "onnxruntime")
 def in_a_line(settings: Settings, method: str, network: Network, cycle: int, rounding: int) -> str:
     """Say in a line what a network is."""
     left, of = sum(network.masks.remaining), sum(len(layer) for layer in network.masks.layers)
-    unit = "nodes" if settings.model == "FC" else "filters"
+    unit = unit_of(settings.model)
     how = "unpruned" if method == BASELINE or cycle == 0 else f"pruned by {method}"
     widths = f", widths rounded up to multiples of {rounding}" if rounding > 1 else ""
     return (

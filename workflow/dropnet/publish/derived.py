@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure as Picture
@@ -27,6 +26,7 @@ from dropnet.paper.curves import paper_curves
 from dropnet.paper.effects import cut_off
 from dropnet.paper.judging import Drawn, judge
 from dropnet.publish.record import RECORD, Record, folders
+from dropnet.settings import unit_of
 from dropnet.tables.aggregate import combine, curve, read_runs
 from dropnet.tables.columns import AGREEMENT, SIZES
 from dropnet.tables.margins import SHOWN
@@ -82,7 +82,7 @@ def _draw_criteria(
     agreed = folder / "agreement.csv"
     masks = read_table(agreed, AGREEMENT) if agreed.exists() else pd.DataFrame()
     for name in present:
-        unit = unit_of(record.settings[name])
+        unit = unit_of(record.settings[name]["model"])
         rows = {
             key: table[table["experiment"] == name]
             for key, table in tables.items()
@@ -156,18 +156,15 @@ def _face(
         reductions=protocol.reductions_of(settings, seeds),
         note=record.note,
         shows=figure.shows,
-        unit=unit_of(settings),
+        unit=unit_of(settings["model"]),
         classes=settings["classes"],
         missing=[label for label in figure.methods if label not in shown],
         cut_off=cut_off_in_words(
-            of_figure, max(settings["stop_fraction"], figure.stop_fraction), unit_of(settings)
+            of_figure,
+            max(settings["stop_fraction"], figure.stop_fraction),
+            unit_of(settings["model"]),
         ),
     )
-
-
-def unit_of(settings: Mapping[str, Any]) -> str:
-    """Return what goes of a network: "nodes" or "filters"."""
-    return "nodes" if settings["model"] == "FC" else "filters"
 
 
 def cut_off_in_words(runs: pd.DataFrame, stop_fraction: float, unit: str) -> str:

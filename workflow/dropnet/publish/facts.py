@@ -12,8 +12,8 @@ from dropnet.paper import effects, judging, protocol
 from dropnet.paper.comparison import beside_paper
 from dropnet.paper.curves import paper_curves
 from dropnet.paper.judging import in_points
-from dropnet.publish.derived import unit_of
 from dropnet.publish.record import RECORD, Record
+from dropnet.settings import unit_of
 from dropnet.tables.aggregate import read_runs
 from dropnet.tables.columns import CRITERIA, REMOVABLE
 from dropnet.tables.margins import SHOWN
@@ -152,7 +152,8 @@ class Facts:
         experiment = self.curves.groupby("figure")["experiment"].first()
         settings = self.record.settings
         counted = {
-            name: unit_of(settings[name]) == unit and not protocol.reductions_of(settings[name])
+            name: unit_of(settings[name]["model"]) == unit
+            and not protocol.reductions_of(settings[name])
             for name in settings
         }
         shown = self.beside_paper["figure"].map(experiment).map(counted)

@@ -30,9 +30,10 @@ from dropnet.paper.judging import (
     in_answers,
     in_points,
 )
-from dropnet.publish.derived import cut_off_in_words, unit_of
+from dropnet.publish.derived import cut_off_in_words
 from dropnet.publish.facts import Facts, share_in_words
 from dropnet.publish.record import folders
+from dropnet.settings import unit_of
 from dropnet.tables.aggregate import points
 from dropnet.tables.margins import SHOWN
 
@@ -207,7 +208,7 @@ def _cut_off(facts: Facts) -> list[tuple[str, str]]:
     found = []
     for name, settings in facts.record.settings.items():
         runs = facts.runs[facts.runs["experiment"] == name]
-        words = cut_off_in_words(runs, settings["stop_fraction"], unit_of(settings))
+        words = cut_off_in_words(runs, settings["stop_fraction"], unit_of(settings["model"]))
         if words:
             found.append((name, words))
     return found

@@ -9,15 +9,15 @@ def face(scale, figure):
         "reductions": plan.at(scale).reductions(figure.experiment),
         "note": plan.at(scale).note,
         "shows": figure.shows,
-        "unit": unit_of(figure.experiment),
+        "unit": unit(figure.experiment),
         "classes": plan.at(scale).settings(figure.experiment).classes,
         "better": published_picture(scale, figure.name),
     }
 
 
-def unit_of(experiment):
+def unit(experiment):
     """What is dropped."""
-    return "nodes" if config["experiments"][experiment]["model"] == "FC" else "filters"
+    return unit_of(config["experiments"][experiment]["model"])
 
 
 def published_beside(scale):
