@@ -1,6 +1,7 @@
 """Compare this project with Keras and plain PyTorch, side by side on one core.
 
-Prints tables and writes results/benchmarks/bench.json. See README.md for what is compared.
+Prints tables, and writes them and what they show into results/benchmarks/bench.txt and bench.json.
+Parts that are not measured this time stay there as they are. See README.md for what is compared.
 """
 
 import argparse
@@ -9,7 +10,7 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from benchmarks.workflow import parts as workflow
 from dropnet.config.check import load
 from dropnet.config.plan import Plan
 from dropnet.errors import UserError, exit_on_user_error
-from dropnet.files.artifacts import write_json
+from dropnet.files.artifacts import write_json, write_text
 from dropnet.files.provenance import cpu_model, git_state, versions
 
 
@@ -167,19 +168,52 @@ def keras_versions(python: Path) -> dict[str, str]:
     return json.loads(answer.stdout)
 
 
-def measure(bench: Bench) -> dict[str, Any]:
-    """Measure the parts that were asked for, printing and writing each as it ends."""
+def measure(bench: Bench) -> None:
+    """Measure the parts that were asked for, printing and writing each as it ends.
+
+    In the JSON each part has what it was made with, and its checks.
+    """
     options = bench.options
-    started = time.time()
-    report = {"quick": options.quick, "made_with": describe(options), "samples": bench.samples}
+    out: Path = options.out
+    report = stored(out)
     for name in options.only:
-        report[name] = PARTS[name].measure(bench)
-        print(f"\n{PARTS[name].page(report[name])}", flush=True)
-        write_json(options.out, report)  # a part that fails does not lose those before it
-    report["made_with"]["load_average_after"] = os.getloadavg()
-    report |= {"checks": bench.checks, "wall_s": time.time() - started}
-    write_json(options.out, report)
-    return report
+        started, checked = time.time(), len(bench.checks)
+        made_with = describe(options)
+        found = PARTS[name].measure(bench)
+        made_with["load_average_after"] = os.getloadavg()
+        made_with |= {"samples": dict(bench.samples), "wall_s": time.time() - started}
+        checks = bench.checks[checked:]
+        report[name] = {"made_with": made_with, "checks": checks, "measured": found}
+        print(f"\n{PARTS[name].page(found)}", flush=True)
+        write_json(out, report)  # a part that fails does not lose those before it
+        write_text(out.with_suffix(".txt"), page(report))
+
+
+def stored(out: Path) -> dict[str, Any]:
+    """Return what earlier runs have left in the JSON, by part."""
+    if not out.exists():
+        return {}
+    try:
+        report = json.loads(out.read_text(encoding="utf-8"))
+        return {name: report[name] for name in PARTS if "measured" in report.get(name, {})}
+    except (ValueError, AttributeError, TypeError):
+        raise UserError(f"{out} is not what a run of the benchmarks wrote: remove it") from None
+
+
+def page(report: Mapping[str, Any]) -> str:
+    """All parts as tables, and what they were made with."""
+    parts = {name: report[name] for name in PARTS if name in report}
+    pages = [PARTS[name].page(part["measured"]) for name, part in parts.items()]
+    origins: dict[str, list[str]] = {}
+    for name, part in parts.items():
+        of = part["made_with"]
+        commit = (of["git"]["commit"] or "unknown")[:10]
+        code = f"{commit}{'' if of['git']['clean'] else ' and changes'}"
+        origins.setdefault(f"on {of['processor']}, code {code}", []).append(name)
+    for words, names in origins.items():
+        seconds = sum(parts[name]["made_with"]["wall_s"] for name in names)
+        pages.append(f"{', '.join(names)}: {seconds:,.0f} s {words}")
+    return "\n\n".join(pages) + "\n"
 
 
 def main() -> None:
@@ -191,8 +225,8 @@ def main() -> None:
         os.sched_setaffinity(0, {options.core})  # inherited by every process started from here
         plan = Plan(load(REPOSITORY / "config.yaml"))
         bench = Bench(options, plan, Path(folder))
-        report = measure(bench)
-        print(f"\n{report['wall_s']:.0f} s on {report['made_with']['processor']}; {options.out}")
+        measure(bench)
+        print(f"\nwritten: {options.out}")
         if failed := [check["name"] for check in bench.checks if not check["passed"]]:
             raise UserError(f"out of bounds: {', '.join(failed)}")
 

@@ -121,8 +121,8 @@ def oracle_seconds(settings: Settings, job: Job, seeds: int) -> float:
     """Losses without each node: as benchmarked at full size, falling as the fraction squared."""
     if not is_oracle(job):
         return 0.0
-    models = json.loads((PUBLISHED / "benchmarks/bench.json").read_text())["oracle"]["models"]
-    full = models["A" if settings.model == "FC" else "B"]["our_s"]["median"]
+    oracle = json.loads((PUBLISHED / "benchmarks/bench.json").read_text())["oracle"]["measured"]
+    full = oracle["models"]["A" if settings.model == "FC" else "B"]["our_s"]["median"]
     return seeds * full * sum(f**2 for f in [1.0, *fractions_of(settings, job)])
 
 

@@ -1,7 +1,6 @@
 """The benchmarks count the right work, report failures, and run from end to end."""
 
 import doctest
-import json
 import os
 import resource
 import subprocess
@@ -13,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import bench, processes, report
+from benchmarks import bench, processes, report, run
 from benchmarks.convolutional import parts as convolutional
 from benchmarks.convolutional.pytorch import ModelB
 from benchmarks.convolutional.workload import ARCHITECTURES
@@ -28,7 +27,7 @@ from benchmarks.workflow import parts as workflow
 from dropnet.config.check import load
 from dropnet.config.plan import Plan
 from dropnet.errors import UserError
-from dropnet.files.artifacts import save_tensors
+from dropnet.files.artifacts import save_tensors, write_json
 from dropnet.networks.weights import compact, initial_weights
 from dropnet.training.engines import make_task
 
@@ -49,11 +48,25 @@ def test_examples_in_docstrings(module):
 
 
 def test_a_stored_run_gives_the_published_page():
-    stored = json.loads((PUBLISHED / "bench.json").read_text(encoding="utf-8"))
-    pages = "\n\n".join(part.page(stored[name]) for name, part in PARTS.items() if name in stored)
-    published = (PUBLISHED / "bench.txt").read_text(encoding="utf-8")
-    assert published.startswith(pages + "\n\n")
-    assert published.count("\n") == pages.count("\n") + 3  # a blank line, and how long it took
+    stored = run.stored(PUBLISHED / "bench.json")
+    assert stored.keys() == PARTS.keys()
+    assert run.page(stored) == (PUBLISHED / "bench.txt").read_text(encoding="utf-8")
+    assert all(check["passed"] for part in stored.values() for check in part["checks"])
+
+
+def test_parts_that_are_not_measured_stay(tmp_path):
+    """The oracle's part of before, and another one that a run has made since."""
+    out = tmp_path / "bench.json"
+    published = run.stored(PUBLISHED / "bench.json")
+    write_json(out, published)
+    assert run.stored(out) == published
+    of_later = published["step"] | {"made_with": published["step"]["made_with"] | {"wall_s": 7}}
+    of_later["made_with"] = of_later["made_with"] | {"processor": "another"}
+    words = run.page(published | {"step": of_later}).split("\n\n")
+    assert any(word.startswith("step: 7 s on another, code ") for word in words)
+    out.write_text("[]")
+    with pytest.raises(UserError, match="not what a run of the benchmarks wrote: remove it"):
+        run.stored(out)
 
 
 @pytest.mark.parametrize(
@@ -282,7 +295,7 @@ def test_the_convolutional_part_from_end_to_end(data, tmp_path):
         "--quick", "--sides", "ours,pytorch", "--only", "conv", "--data", data, "--out", out
     )
     assert done.returncode == 0, done.stderr
-    conv = json.loads((tmp_path / "bench_quick.json").read_text(encoding="utf-8"))["conv"]
+    conv = run.stored(tmp_path / "bench_quick.json")["conv"]["measured"]
     assert conv["speed"]["others"].keys() == {"pytorch"}
     assert conv["speed"]["our_sweep_s"]["median"] > 0
     assert conv["bfloat16"]["accuracy"].keys() == {"float32", "bfloat16"}
@@ -295,7 +308,7 @@ def test_the_oracles_part_from_end_to_end(data, tmp_path):
     sides = ("--sides", "ours,pytorch", "--only", "oracle")
     done = run_driver("--quick", *sides, "--data", data, "--out", out)
     assert done.returncode == 0, done.stderr  # the losses of both agree, or it would fail
-    oracle = json.loads((tmp_path / "bench_quick.json").read_text(encoding="utf-8"))["oracle"]
+    oracle = run.stored(tmp_path / "bench_quick.json")["oracle"]["measured"]
     assert {m: r["candidates"] for m, r in oracle["models"].items()} == {"A": 40, "B": 40}
     assert oracle["models"]["A"]["others"]["pytorch"]["timed"] == 40
     assert {row["copies"] for row in oracle["memory"]} == {1, 4}
@@ -306,17 +319,18 @@ def test_the_criterias_part_from_end_to_end(data, tmp_path):
     out = tmp_path / "bench.json"
     sides = ("--sides", "ours", "--only", "criteria")
     done = run_driver("--quick", *sides, "--data", data, "--out", out)
-    report = json.loads((tmp_path / "bench_quick.json").read_text(encoding="utf-8"))
-    networks = report["criteria"]
+    report = run.stored(tmp_path / "bench_quick.json")
+    networks = report["criteria"]["measured"]
     assert networks["FC40-FC40"]["criteria"].keys() - {"least_squares"} == (
         networks["Conv64-Conv64"]["criteria"].keys()
     )
     for network in networks.values():
         assert network["criteria"]["minimum"]["in_epochs"]["median"] == 0
     # few images make scores dear, and that is told; nothing else can fail
-    names = [check["name"] for check in report["checks"]]
+    checks = report["criteria"]["checks"]
+    names = [check["name"] for check in checks]
     assert all(name.startswith("scores of ") for name in names)
-    assert done.returncode == (0 if all(c["passed"] for c in report["checks"]) else 1)
+    assert done.returncode == (0 if all(c["passed"] for c in checks) else 1)
 
 
 @pytest.mark.slow
@@ -337,12 +351,14 @@ def test_a_run_from_end_to_end(data, tmp_path):
     sides = ("--sides", "ours,pytorch", "--only", "speed,parity", "--seeds", 1)
     done = run_driver("--quick", *sides, "--data", data, "--out", out)
     assert done.returncode == 0, done.stderr
-    report = json.loads((tmp_path / "bench_quick.json").read_text(encoding="utf-8"))
-    assert [row["side"] for row in report["speed"]["summary"]] == ["ours", "pytorch"]
-    cycles = report["speed"]["rounds"][0]["ours"]
+    report = run.stored(tmp_path / "bench_quick.json")
+    speed, parity = report["speed"]["measured"], report["parity"]
+    assert [row["side"] for row in speed["summary"]] == ["ours", "pytorch"]
+    cycles = speed["rounds"][0]["ours"]
     assert len(cycles) == 96 - 5  # the unpruned cycle is trained once
-    assert len(report["parity"]) == len(report["checks"]) == 4  # two networks, two precisions
-    assert all(check["passed"] for check in report["checks"])
+    assert len(parity["measured"]) == len(parity["checks"]) == 4  # two networks, two precisions
+    assert all(check["passed"] for check in parity["checks"])
+    assert out.with_stem("bench_quick").with_suffix(".txt").read_text() == run.page(report)
 
 
 @pytest.mark.parametrize(

@@ -92,8 +92,10 @@ class Task(BaseTask):
                 " allowed: none"
             )
         self.classes = classes_of(self.layers)
-        use = torch.stack([(flattened(images) > 0).sum(0) for images in train[0].split(CHUNK)])
-        self.pixel_order = use.sum(0).argsort(descending=True, stable=True).to(self.device)
+        use = torch.zeros(train[0][0].numel(), dtype=torch.int64)
+        for images in train[0].split(CHUNK):  # a list of these would keep the heap from shrinking
+            use += (flattened(images) > 0).sum(0)
+        self.pixel_order = use.argsort(descending=True, stable=True).to(self.device)
         self.train = self._prepare(*train)
         self.validation = self._prepare(*validation)
         self.test = self._prepare(*test)
