@@ -341,7 +341,7 @@ def test_jobs_of_a_run_are_counted_by_rule_and_have_their_scripts(project):
     assert jobs["script"]["collect_all_runs"] == "collect_runs"
     for script in jobs["script"].values():
         assert (REPOSITORY / f"workflow/scripts/{script}.py").is_file()
-    assert jobs["count"]["train_baseline"] == 2  # seeds 0-1 and 2
+    assert jobs["count"]["train_baseline"] == 4  # of two experiments, seeds 0-1 and 2
     assert jobs["seconds"] > 0
 
 
