@@ -27,6 +27,7 @@ def compared(tmp_path_factory):
     figure = {"experiment": "FC3-FC3", "shows": "test_accuracy", "title": "Mine"}
     config = yaml.safe_load((folder / "config.yaml").read_text())
     config |= {"experiments": experiments, "figures": {"mine": figure}}
+    config["scales"]["tiny"]["seeds_per_job"] = 3
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     run = snakemake(folder, "figures", "results/tiny/report.html")
     assert run.returncode == 0, run.stdout

@@ -102,6 +102,9 @@ def _draw(
         vmin=-FARTHEST,
         vmax=FARTHEST,
         linewidths=0.4,
+        # ours are set below: to see whether its own overlap takes it seconds
+        xticklabels=False,
+        yticklabels=False,
         cbar=False,
         ax=axes,
     )

@@ -51,12 +51,16 @@ def plot(table: pd.DataFrame, unit: str, note: str) -> Figure:
             vmin=1,
             vmax=int(table["methods"].max()),
             linewidths=0.4,
+            # ours are set below: to see whether its own overlap takes it seconds
+            xticklabels=False,
+            yticklabels=False,
             cbar_kws={"label": "Mean rank", "pad": 0.01, "aspect": 25},
             ax=axes,
         )
         axes.set(xlabel=f"Fraction of {unit} remaining", ylabel="")
         axes.tick_params(length=0, labelsize=7.5)
-        axes.set_xticklabels([f"{fraction:g}" for fraction in fractions], rotation=0)
+        places = np.arange(len(fractions)) + 0.5
+        axes.set_xticks(places, [f"{fraction:g}" for fraction in fractions], rotation=0)
         axes.set_yticks(np.arange(len(order)) + 0.5, list(order), rotation=0)
         axes.grid(False)
         for spine in axes.spines.values():
