@@ -2,6 +2,7 @@
 
 import copy
 import json
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +15,7 @@ from dropnet.files.artifacts import write_json
 from dropnet.files.csv_tables import read_table, write_table
 from dropnet.publish.derived import check_derived, derive
 from dropnet.publish.facts import Facts
-from dropnet.publish.pages import BEGIN, END, update
+from dropnet.publish.pages import BEGIN, END, overview, update
 from dropnet.publish.record import RECORD, Record
 from dropnet.publish.snapshot import publish
 from dropnet.tables.columns import CRITERIA, CURVES, LAYERS, RANKS
@@ -91,6 +92,17 @@ def test_tables_pictures_and_pages_follow_from_the_runs(published):
     assert "With 50% to 20% remaining, `minimum` is better on 1 of 1" in readme
     assert "worse on it: `maximum`." in readme
     assert "(published/criteria/figures/criteria.png)" in readme
+
+    # a reduced scale comes second, whatever its name, and is said to be one
+    reduced = Path("elsewhere/a-reduced")
+    shutil.copytree(FOLDER, reduced)
+    write_table(reduced / "criteria.csv", table.assign(reduced="3 of 15 seeds"))
+    scales = {path.name: Facts(path) for path in (reduced, FOLDER)}
+    first, *_ = overview(Path("published"), scales).split("remaining, `minimum` is")
+    assert "DropNet beside the criteria" in first
+    assert "reduced" not in first
+    second = "At a reduced scale, FC40-FC40-criteria ([a-reduced](published/a-reduced/README.md)):"
+    assert second in overview(Path("published"), scales)
 
     facts = Facts(FOLDER)
     name = "FC40-FC40-criteria"

@@ -42,7 +42,6 @@ FINDINGS = "findings.md.j2"
 METHODS = ("minimum", "minimum_layer")  # DropNet (Section 3.1 of the paper)
 TARGETS = (0.5, 0.2, 0.1)  # fractions remaining
 NONE = "-"
-CRITERIA = "criteria"  # the scale that README.md tells of
 
 
 def update(readme: str | Path, published: str | Path, configured: Collection[str]) -> None:
@@ -137,9 +136,24 @@ def overview(published: Path, scales: dict[str, Facts]) -> str:
             claims=by_claim(best_evidence(tables)) if tables else [],
             folder=published.name,
             scales=scales,
-            criteria=in_words(scales[CRITERIA].criteria) if CRITERIA in scales else [],
+            comparisons=_comparisons(scales),
         )
     )
+
+
+def _comparisons(scales: dict[str, Facts]) -> list[dict[str, Any]]:
+    """How DropNet fares beside other criteria, a scale each; those by the protocol first."""
+    found = [
+        {
+            "scale": name,
+            "experiments": list(dict.fromkeys(facts.criteria["experiment"])),
+            "reduced": bool(facts.criteria["reduced"].any()),
+            "words": in_words(facts.criteria),
+        }
+        for name, facts in scales.items()
+        if not facts.criteria.empty
+    ]
+    return sorted(found, key=lambda compared: bool(compared["reduced"]))
 
 
 # ------------------------------------------------------------------------------- one scale
