@@ -5,7 +5,7 @@ from typing import Any
 
 from benchmarks.bench import Bench, Images
 from benchmarks.report import announce, show, spread, table
-from dropnet.metrics import FOR_NODES, METRICS
+from dropnet.metrics import METRICS
 
 WORKLOAD = "criteria"
 #: Networks: how many are trained together, and on how many images. The protocol's own for Model A.
@@ -68,11 +68,11 @@ def criteria_of(name: str) -> list[str]:
     """The metrics that are for a network, in their global forms."""
     fully_connected = name.startswith("FC")
     return [
-        metric
-        for metric in METRICS
-        if not metric.endswith("_layer")
-        and (fully_connected or metric not in FOR_NODES)
-        and metric != "oracle"  # table J
+        name
+        for name, metric in METRICS.items()
+        if not metric.per_layer
+        and (fully_connected or metric.networks != "fully connected")
+        and name != "oracle"  # table J
     ]
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from dropnet.config import metric_files
 from dropnet.errors import UserError
-from dropnet.metrics import FOLDER
+from dropnet.metrics import FOLDER, METRICS
 
 MINIMUM = (FOLDER / "minimum.py").read_text()
 PLAIN = "def importance(statistics):\n    return list(statistics['mean_activation'])\n"  # no torch
@@ -30,6 +30,8 @@ WRONG = [
     ("mine", f"GRADIENTS = 'label'\n{PLAIN}", "GRADIENTS: 'label' is not allowed; allowed: 'label"),
     ("mine", f"GRADIENTS = True\n{PLAIN}", "GRADIENTS: True is not allowed"),
     ("mine", f"GRADIENTS = ['labels']\n{PLAIN}", r"GRADIENTS: \['labels'\] is not allowed"),
+    ("mine", f"NETWORKS = 'chain'\n{PLAIN}", "NETWORKS: 'chain' is not allowed; allowed: 'chains'"),
+    ("mine", f"NETWORKS: str = ['chains']\n{PLAIN}", r"NETWORKS: \['chains'\] is not allowed"),
     ("mine", f"{PLAIN}\nraise SystemExit\n", "cannot be imported: SystemExit"),
 ]
 
@@ -56,6 +58,15 @@ def test_metrics_are_taken_and_only_tried_if_reading_them_does_not_do(tmp_path, 
 def test_a_metric_that_does_more_when_it_is_imported_is_tried_and_taken(tmp_path):
     (tmp_path / "mine.py").write_text("import math\nSHARE = math.log(3)\n" + PLAIN)
     metric_files.check_metrics(tmp_path)
+
+
+def test_a_metric_says_which_networks_it_is_for(tmp_path):
+    (tmp_path / "mine.py").write_text(f"NETWORKS = 'chains'\n{PLAIN}")
+    metric_files.check_metrics(tmp_path)
+    of = {name: metric.networks for name, metric in METRICS.items()}
+    assert of["lasso_channels_layer"] == of["oracle"] == "chains"
+    assert of["least_squares"] == "fully connected"
+    assert of["minimum"] is None
 
 
 @pytest.mark.parametrize("asked", ["'labels'", "'predictions'", "None"])

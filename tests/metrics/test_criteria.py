@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from dropnet.metrics import FOR_CHAINS, FOR_NODES, METRICS, particle
+from dropnet.metrics import METRICS, particle
 from dropnet.metrics.gate_obs import losses_if_others_adapt
 from dropnet.metrics.lasso_channels import leaves_at
 from dropnet.metrics.least_squares import removed_at
@@ -66,8 +66,8 @@ GLOBAL = [name for name in METRICS if not name.endswith("_layer")]
 
 
 def suits(name, model):
-    chain = model in ("FC", "Conv", "ConvFC256")
-    return (chain or name not in FOR_CHAINS) and (model == "FC" or name not in FOR_NODES)
+    chain, networks = model in ("FC", "Conv", "ConvFC256"), METRICS[name].networks
+    return networks is None or (model == "FC" if networks == "fully connected" else chain)
 
 
 @pytest.mark.parametrize(

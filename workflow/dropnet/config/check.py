@@ -16,7 +16,7 @@ from dropnet.data import sources
 from dropnet.errors import UserError, nearest
 from dropnet.files.code_files import WORKFLOW
 from dropnet.files.yaml_files import read, strict_validator
-from dropnet.metrics import FOR_CHAINS, FOR_NODES
+from dropnet.metrics import METRICS
 from dropnet.networks.models import MODELS, Layer, check_pools, convolves, is_chain
 from dropnet.paper import protocol
 from dropnet.tables.columns import QUANTITIES
@@ -150,12 +150,13 @@ def _check_methods(key: str, experiment: Config, layers: Sequence[Layer]) -> Non
                 f"config: {key}: {name!r} needs the masks of {method.parent!r}, which is not among"
                 " the methods; allowed: add it"
             )
-        if method.metric in FOR_CHAINS and not is_chain(layers):
+        networks = METRICS[method.metric].networks
+        if networks == "chains" and not is_chain(layers):
             raise UserError(
                 f"config: {key}: {name!r} is not for model {experiment['model']}; allowed: models"
                 " without residual blocks and batch normalisation"
             )
-        if method.metric in FOR_NODES and convolves(layers):
+        if networks == "fully connected" and convolves(layers):
             raise UserError(
                 f"config: {key}: {name!r} is not for model {experiment['model']}; allowed: models"
                 " without convolutions"

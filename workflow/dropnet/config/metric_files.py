@@ -17,7 +17,7 @@ from pathlib import Path
 
 from dropnet.errors import UserError
 from dropnet.files.code_files import WORKFLOW
-from dropnet.metrics import FOLDER, GRADIENTS
+from dropnet.metrics import FOLDER, GRADIENTS, NETWORKS, networks_in
 from dropnet.tables.runs import BASELINE
 
 #: What a metric may import without being tried.
@@ -93,6 +93,12 @@ def _check_code(file: Path) -> None:
         raise UserError(
             f"{file}: has no function `importance`; needed: one that takes the statistics and"
             " returns one score for each remaining node, as in minimum.py"
+        )
+    networks = networks_in(tree)
+    if networks and not (isinstance(networks, ast.Constant) and networks.value in NETWORKS):
+        raise UserError(
+            f"{file}: NETWORKS: {ast.unparse(networks)[:LONGEST]} is not allowed; allowed:"
+            f" {', '.join(map(repr, NETWORKS))}, or no such line"
         )
     if not all(map(_is_harmless, tree.body)) and find_spec("torch"):
         _try(file)

@@ -16,12 +16,16 @@ asked for is worked out:
   those before training, and the means of what was gathered, and returns more statistics. Without
   it, what was gathered for each layer are statistics. See `oracle`, `l1_norm`, `gate_obs`.
 
+A metric that is not for every network says so by `NETWORKS = "chains"`, those whose layers follow
+each other, none of them normalised, or "fully connected"; the configuration refuses it elsewhere.
+
 docs/criteria.md has an example. Files are checked when a run starts (`config.metric_files`), and
 scores before anything is dropped.
 
 May import `training`, `networks`, `data` and what is below them.
 """
 
+import ast
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -67,6 +71,15 @@ class Metric:
         with _scores.blamed_on(self.name, self._file):
             scores = self._code.importance(given)
         return _scores.checked(self.name, "importance", scores, statistics)
+
+    @property
+    def networks(self) -> str | None:
+        """Which networks it is for, one of `NETWORKS`; None for all.
+
+        By reading, as the file cannot be imported where torch is not installed.
+        """
+        found = networks_in(ast.parse(Path(self._file).read_bytes()))
+        return str(found.value) if isinstance(found, ast.Constant) else None
 
     @property
     def measures(self) -> bool:
@@ -147,6 +160,7 @@ class Metric:
 
 
 GRADIENTS = ("labels", "predictions")  # that a metric may ask for, see `training.gathering`
+NETWORKS = ("chains", "fully connected")  # that a metric may be for
 
 #: How a global metric picks what goes. "exact": the nodes of lowest importance. "notebook": as the
 #: authors' released notebooks do for minimum and maximum, and the paper does not describe. They
@@ -156,6 +170,19 @@ SELECTIONS = ("exact", "notebook")
 
 FOLDER = Path(__file__).parent
 
+
+def networks_in(file: ast.Module) -> ast.expr | None:
+    """Return what a metric's file has for `NETWORKS`; None if it has no such line."""
+    for line in file.body:
+        match line:
+            case (
+                ast.Assign(targets=[ast.Name("NETWORKS")], value=value)
+                | ast.AnnAssign(target=ast.Name("NETWORKS"), value=value)
+            ):
+                return value
+    return None
+
+
 _NAMES = sorted(file.stem for file in FOLDER.glob("[a-z]*.py"))
 
 METRICS: dict[str, Metric] = {
@@ -163,11 +190,3 @@ METRICS: dict[str, Metric] = {
     for suffix, per_layer in (("", False), ("_layer", True))
     for name in _NAMES
 }
-
-#: Metrics that ask what the next layer makes of a node: only for networks whose layers follow each
-#: other, none of them normalised.
-FOR_CHAINS = tuple(
-    f"{name}{suffix}" for name in ("oracle", "lasso_channels") for suffix in ("", "_layer")
-)
-#: Metrics for fully connected networks alone.
-FOR_NODES = ("least_squares", "least_squares_layer")

@@ -20,6 +20,8 @@ from dropnet.randomness import generator
 from dropnet.training.gathering import Trained, network_of
 from dropnet.training.operations import Convolution, Nodes, Operation
 
+NETWORKS = "chains"
+
 IMAGES = 300
 POSITIONS = 10
 

@@ -17,6 +17,8 @@ from dropnet.networks.cycle import Statistics
 from dropnet.networks.steps import weighted_steps
 from dropnet.training.gathering import Gathered, Observation, Trained
 
+NETWORKS = "fully connected"
+
 RIDGE = 1e-9  # of the mean diagonal: dead nodes make the normal equations singular
 NEXT = 1.000000001  # times the value before: the order within a layer stays
 

@@ -10,6 +10,8 @@ from dropnet.networks.cycle import Statistics
 from dropnet.training.gathering import Trained
 from dropnet.training.removal import losses_without_each
 
+NETWORKS = "chains"
+
 
 def importance(statistics: Statistics) -> list[torch.Tensor]:
     """Return the loss without each node: low where it is not missed."""
