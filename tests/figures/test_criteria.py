@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
+from PIL import Image
 
 from dropnet.criteria.contrasts import BETTER, NO_DIFFERENCE, UNDECIDED, WORSE
 from dropnet.criteria.layers import shares
@@ -17,6 +18,7 @@ from dropnet.figures.style import (
     REFERENCES,
     UNSHOWN,
     YOURS,
+    context,
     family,
     family_styles,
 )
@@ -222,3 +224,18 @@ def test_nothing_is_cut_off_however_many_methods_there_are(methods):
         assert box.x1 <= width + 0.02
         assert box.y0 >= -0.02
         assert box.y1 <= height + 0.02
+
+
+@pytest.mark.slow
+def test_a_scale_of_colours_keeps_its_colours(tmp_path):
+    """Although the picture has a palette: a cell's colour is looked up in the scale beside it."""
+    runs = made_up({f"m{n}": [flat(0.97, 0.9 - n / 20)] * 2 for n in range(9)})
+    figure = ranks.plot(rank(runs, 10), "nodes", NOTE)
+    page.save_png(figure, tmp_path / "few.png")
+    with context():
+        figure.savefig(tmp_path / "all.png", dpi=page.DPI)
+    few, every = (
+        np.asarray(Image.open(tmp_path / name).convert("RGB")).astype(int)
+        for name in ("few.png", "all.png")
+    )
+    assert np.abs(few - every).max() <= 12

@@ -243,7 +243,7 @@ def test_what_is_published_of_other_experiments_stays_as_it_is(project):
         old = before[PUBLISHED / name].decode().splitlines()
         new = [line.replace("FC5", "FC7").replace("fig03", "fig04") for line in old[1:]]
         assert (PUBLISHED / name).read_text().splitlines() == [*old, *new]
-    for name in ("fig03.png", "fig03_epochs.svg"):
+    for name in ("fig03.png", "fig03_epochs.png"):
         assert (PUBLISHED / "figures" / name).read_bytes() == before[PUBLISHED / "figures" / name]
         assert (PUBLISHED / "figures" / name.replace("fig03", "fig04")).exists()
     origin = record()

@@ -63,8 +63,8 @@ def _read(folder: Path) -> tuple[Record, pd.DataFrame]:
 
 
 def _save(folder: Path, name: str, figure: Picture) -> None:
-    """Write a figure of a published scale."""
-    page.save(figure, *(folder / f"figures/{name}.{kind}" for kind in ("png", "svg")))
+    """Write a figure of a published scale, as PNG alone: what is published stays small."""
+    page.save_png(figure, folder / f"figures/{name}.png")
 
 
 def _draw_criteria(
