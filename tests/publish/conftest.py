@@ -37,10 +37,9 @@ def _published(_finished, tmp_path_factory):
 def sketched(monkeypatch):
     """Figures are written as what they would be drawn from, which takes no time."""
 
-    def write(drawn, *paths):
-        for path in paths:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(drawn)
+    def write(drawn, path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(drawn)
 
     def sketch(table, *words):
         return f"{words[:1]}\n{table.to_csv(index=False)}"
@@ -50,7 +49,7 @@ def sketched(monkeypatch):
     monkeypatch.setattr("dropnet.publish.derived.paper_curves", KNOWN["curves"])
     monkeypatch.setattr("dropnet.publish.derived.curves.plot", sketch)
     monkeypatch.setattr("dropnet.publish.derived.removable.plot", sketch)
-    monkeypatch.setattr("dropnet.publish.derived.page.save", write)
+    monkeypatch.setattr("dropnet.publish.derived.page.save_png", write)
 
 
 def _in_a_copy(folder, copy, monkeypatch):
