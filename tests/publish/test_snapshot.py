@@ -419,5 +419,5 @@ def test_an_error_while_figures_are_drawn_changes_nothing(project, monkeypatch):
     def fail(*words):
         raise UserError("no space left")
 
-    monkeypatch.setattr("dropnet.publish.derived.page.save", fail)
+    monkeypatch.setattr("dropnet.publish.derived.page.save_png", fail)
     refused("^no space left$")
