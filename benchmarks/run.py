@@ -120,6 +120,18 @@ def refuse_impossible(options: argparse.Namespace) -> None:
     for name in ("seeds", "epochs", "rounds"):
         if getattr(options, name) < 1:
             raise UserError(f"--{name} {getattr(options, name)}: must be 1 or more")
+    refuse_no_file(options.out)
+    stored(options.out)
+
+
+def refuse_no_file(out: Path) -> None:
+    """Raise UserError if no file can be written there."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--out {out}: {error.strerror}; allowed: a file") from None
+    if out.is_dir() or not os.access(out.parent, os.W_OK):
+        raise UserError(f"--out {out}: cannot be written; allowed: a file") from None
 
 
 def make_missing_data(data: Path, datasets: Iterable[str]) -> None:
@@ -191,13 +203,18 @@ def measure(bench: Bench) -> None:
 
 def stored(out: Path) -> dict[str, Any]:
     """Return what earlier runs have left in the JSON, by part."""
-    if not out.exists():
-        return {}
     try:
         report = json.loads(out.read_text(encoding="utf-8"))
-        return {name: report[name] for name in PARTS if "measured" in report.get(name, {})}
-    except (ValueError, AttributeError, TypeError):
-        raise UserError(f"{out} is not what a run of the benchmarks wrote: remove it") from None
+        if report.keys() - PARTS.keys():
+            raise KeyError("a part that there is not")
+        page(report)  # it has what is told of each part
+    except FileNotFoundError:
+        return {}
+    except (ValueError, LookupError, AttributeError, TypeError, RecursionError):
+        raise UserError(
+            f"{out} is not what a run of these benchmarks wrote: remove it, or give another --out"
+        ) from None
+    return report
 
 
 def page(report: Mapping[str, Any]) -> str:

@@ -18,6 +18,8 @@ Evaluation and scores are not in it.
 
 import argparse
 import json
+import os
+import re
 import statistics
 import sys
 import time
@@ -30,6 +32,7 @@ import triton
 from torch import nn
 
 from benchmarks.sides.pytorch import optimiser_of, train_epoch
+from dropnet.errors import UserError, exit_on_user_error
 from dropnet.networks.masks import Masks
 from dropnet.networks.models import (
     Conv,
@@ -269,6 +272,23 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def refuse_impossible(options: argparse.Namespace) -> None:
+    """Raise UserError for a run that cannot work, before anything is measured."""
+    for name in ("networks", "width", "steps", "side"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise UserError(f"--{name} {value}: must be 1 or more")
+    if not re.fullmatch(r"cuda(:\d+)?|cpu", options.device):
+        raise UserError(f"--device {options.device!r} is not allowed; allowed: cuda, cuda:1, ...")
+    if options.device == "cpu" and os.environ.get("TRITON_INTERPRET") != "1":
+        raise UserError(
+            "--device cpu: without a GPU kernels run in Triton's interpreter alone, a smoke test"
+            " and nothing to compare: set TRITON_INTERPRET=1"
+        )
+    if options.output and not options.output.resolve().parent.is_dir():
+        raise UserError(f"--output {options.output}: there is no such folder")
+
+
 def main(words: list[str] | None = None) -> None:
     """Measure, print the result, and write it where it is wanted."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -281,6 +301,7 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--precision", default="float32", choices=["float32", "tf32", "bfloat16"])
     parser.add_argument("--output", type=Path, help="JSON")
     options = parser.parse_args(words)
+    refuse_impossible(options)
     result = measure(options)
     print(json.dumps({k: v for k, v in result.items() if "microseconds" not in k}, indent=1))
     if options.output:
@@ -288,7 +309,5 @@ def main(words: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    from dropnet.errors import exit_on_user_error
-
     with exit_on_user_error():
         main(sys.argv[1:])

@@ -64,9 +64,11 @@ def test_parts_that_are_not_measured_stay(tmp_path):
     of_later["made_with"] = of_later["made_with"] | {"processor": "another"}
     words = run.page(published | {"step": of_later}).split("\n\n")
     assert any(word.startswith("step: 7 s on another, code ") for word in words)
-    out.write_text("[]")
-    with pytest.raises(UserError, match="not what a run of the benchmarks wrote: remove it"):
-        run.stored(out)
+    damaged = ("[]", "", "null", "{", "[" * 100_000, '{"speed": {"measured": {}}}')
+    for text in (*damaged, '{"speed": "measured"}', '{"made_with": {}, "speed": {"rounds": []}}'):
+        out.write_text(text)
+        with pytest.raises(UserError, match="not what a run of these benchmarks wrote: remove it"):
+            run.stored(out)
 
 
 @pytest.mark.parametrize(
@@ -373,6 +375,8 @@ def test_a_run_from_end_to_end(data, tmp_path):
         (("--sides", "ours,pytorch", "--core", "999"), "--core 999 is not available"),
         (("--sides", "ours,pytorch", "--rounds", "0"), "--rounds 0: must be 1 or more"),
         (("--sides", "ours,pytorch", "--data", "nowhere"), "no nowhere/MNIST.safetensors"),
+        (("--sides", "ours", "--only", "step", "--out", "/proc/nope/b.json"), "--out /proc/nope/b"),
+        (("--sides", "ours", "--only", "step", "--out", "/tmp"), "--out /tmp: cannot be written"),
     ],
 )
 def test_impossible_runs_are_refused_in_one_line(arguments, message):

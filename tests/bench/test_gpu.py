@@ -9,6 +9,7 @@ pytest.importorskip("triton", reason="Triton is not installed")
 import torch
 
 from benchmarks.gpu.__main__ import flops, main, plain_network, settings, sweep_widths
+from dropnet.errors import UserError
 from dropnet.networks.models import layers_of
 from dropnet.networks.steps import steps_of
 from dropnet.networks.weights import initial_weights
@@ -51,3 +52,17 @@ def test_it_runs_without_a_gpu(tmp_path, capsys):
     ways.add("seconds of compiling and recording")
     assert result["microseconds of a network and step"].keys() == {"2", "1"}
     assert all(row.keys() == ways for row in result["microseconds of a network and step"].values())
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--networks", "0"], "--networks 0: must be 1 or more"),
+        (["--width", "-3"], "--width -3: must be 1 or more"),
+        (["--device", "nonsense"], "--device 'nonsense' is not allowed"),
+        (["--device", "cpu", "--output", "/nowhere/x.json"], "there is no such folder"),
+    ],
+)
+def test_impossible_runs_are_refused_before_anything_is_measured(words, message):
+    with pytest.raises(UserError, match=message):
+        main(words)

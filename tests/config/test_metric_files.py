@@ -32,11 +32,25 @@ WRONG = [
     ("mine", f"GRADIENTS = ['labels']\n{PLAIN}", r"GRADIENTS: \['labels'\] is not allowed"),
     ("mine", f"NETWORKS = 'chain'\n{PLAIN}", "NETWORKS: 'chain' is not allowed; allowed: 'chains'"),
     ("mine", f"NETWORKS: str = ['chains']\n{PLAIN}", r"NETWORKS: \['chains'\] is not allowed"),
+    *(
+        ("mine", f"{code}\n{PLAIN}", "NETWORKS: wanted is one line NETWORKS = ..., on its own")
+        for code in (
+            "OF = NETWORKS = 'chains'",
+            "if True:\n    NETWORKS = 'chains'",
+            "NETWORKS: str",
+            "NETWORKS = 'chains'\nNETWORKS = 'nope'",
+            "NETWORK = 'chains'",
+        )
+    ),
     ("mine", f"{PLAIN}\nraise SystemExit\n", "cannot be imported: SystemExit"),
 ]
 
 
-@pytest.mark.parametrize(("name", "code", "message"), WRONG, ids=[m for _, _, m in WRONG])
+@pytest.mark.parametrize(
+    ("name", "code", "message"),
+    WRONG,
+    ids=[f"{place}: {m}" for place, (_, _, m) in enumerate(WRONG)],
+)
 def test_a_file_that_is_no_metric_is_refused_in_one_line(tmp_path, name, code, message):
     (tmp_path / f"{name}.py").write_text(code)
     with pytest.raises(UserError, match=message) as error:

@@ -15,6 +15,7 @@ from dropnet.publish.derived import check_derived
 from dropnet.publish.pages import BEGIN, END
 from dropnet.publish.pages import check as check_pages
 from dropnet.publish.pages import update as update_pages
+from dropnet.publish.record import RECORD
 
 ROOT = Path(__file__).parents[2]
 PAGE = Path("published/small/README.md")
@@ -210,3 +211,11 @@ def test_findings_that_mention_what_is_not_there_are_refused_in_one_line(publish
 def test_pages_of_the_project_agree_with_what_is_published():
     check(ROOT / "README.md", ROOT / "published")
     check_derived(ROOT / "published", Plan(load(ROOT / "config.yaml")))
+
+
+def test_a_scale_without_its_record_is_not_passed_over(published):
+    (PAGE.parent / RECORD).unlink()
+    before = Path("README.md").read_bytes()
+    with pytest.raises(UserError, match=r"published/small: has runs.csv, but no provenance.json"):
+        update("README.md", "published")
+    assert Path("README.md").read_bytes() == before

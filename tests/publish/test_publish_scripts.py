@@ -31,6 +31,13 @@ def test_scripts_publish_and_check(project):
     assert answer.stderr.count("\n") == 1
     assert run_script("update_pages").returncode == 0
     assert run_script("update_pages", "--check").returncode == 0
+    before = Path("README.md").read_bytes()
+    answer = run_script("update_pages", "--published", "README.md")
+    assert (answer.returncode, answer.stderr) == (
+        1,
+        "error: --published README.md: no such folder\n",
+    )
+    assert Path("README.md").read_bytes() == before
 
 
 def test_script_refuses_in_one_line(project):

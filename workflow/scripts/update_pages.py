@@ -1,10 +1,11 @@
 """Write what follows from published/, verdicts and pages, or check that it is all there."""
 
 import argparse
+from pathlib import Path
 
 from dropnet.config.check import load
 from dropnet.config.plan import Plan
-from dropnet.errors import exit_on_user_error
+from dropnet.errors import UserError, exit_on_user_error
 from dropnet.publish.derived import check_derived, derive, draw
 from dropnet.publish.pages import check, update
 
@@ -18,6 +19,8 @@ def main() -> None:
     parser.add_argument("--published", default="published")
     parser.add_argument("--config", default="config.yaml")
     args = parser.parse_args()
+    if not Path(args.published).is_dir():
+        raise UserError(f"--published {args.published}: no such folder")
     plan = Plan(load(args.config))
     if args.draw:
         draw(args.published, plan)

@@ -289,7 +289,8 @@ def _meant(key: str, text: str, types: str) -> str:
     elif re.fullmatch(r"[+-]?[\d.]+", text) and numbers:
         alone = f"{key}={text}"
     else:
-        return " (YAML reads 1e-3 as text; write 1.0e-3)" if numbers else ""
+        power = re.fullmatch(r"(?i)[+-]?[\d.]+e[+-]?\d+", text)
+        return " (YAML reads 1e-3 as text; write 1.0e-3)" if numbers and power else ""
     if "." in key:
         return (
             " (in a file without quotes; --config makes text of what is nested: use --configfile)"

@@ -94,7 +94,18 @@ def _check_code(file: Path) -> None:
             f"{file}: has no function `importance`; needed: one that takes the statistics and"
             " returns one score for each remaining node, as in minimum.py"
         )
+    said = [
+        node.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+        if node.id in ("NETWORKS", "NETWORK")
+    ]
     networks = networks_in(tree)
+    if said and (said != ["NETWORKS"] or networks is None):
+        raise UserError(
+            f"{file}: NETWORKS: wanted is one line NETWORKS = ..., on its own; allowed:"
+            f" {', '.join(map(repr, NETWORKS))}, or no such line"
+        )
     if networks and not (isinstance(networks, ast.Constant) and networks.value in NETWORKS):
         raise UserError(
             f"{file}: NETWORKS: {ast.unparse(networks)[:LONGEST]} is not allowed; allowed:"

@@ -136,7 +136,8 @@ def in_words(table: pd.DataFrame) -> list[str]:
             for names in [[n for n in others if of_criterion.get(n, 0) == networks]]
             if names
         ]
-        said = f"; of {len(others)} others, {'; '.join(told) if told else 'none is so throughout'}"
+        shown = "; ".join(told) or "none is shown to differ on all"
+        said = f"; of {len(others)} others, {shown}"
         sentences.append(f"{sentence}{said if others else ''}.")
     return sentences
 

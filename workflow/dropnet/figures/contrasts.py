@@ -107,12 +107,15 @@ def _draw_band(
     order = {str(name): place for place, name in enumerate(means.index[::-1])}
     limits, logarithmic = _limits(rows)
     for axes, experiment in zip(panels, group, strict=False):
-        _draw(axes, rows[rows["experiment"] == experiment], order)
+        own = rows[rows["experiment"] == experiment]
+        _draw(axes, own, order)
         _set_x(axes, limits, logarithmic)
         axes.set_yticks(range(len(order)), list(order) if axes is panels[0] else [], **SMALL)
         axes.tick_params(axis="y", length=0)
         axes.set_ylim(len(order) - 0.4, -0.6)
-        axes.set_title(f"{experiment}\n{in_percent(over)} remaining", fontsize=7.5)
+        reached = round(max(own["reached"], default=over[0]), 2)  # curves may end before
+        words = in_percent((max(over[0], reached), over[1]))
+        axes.set_title(f"{experiment}\n{words} remaining", fontsize=7.5)
         axes.set_xlabel(
             "Points, logarithmic beyond 1" if logarithmic else "Points of accuracy", **SMALL
         )

@@ -20,8 +20,14 @@ Run = tuple[str, str, int]  # experiment, method, seed
 
 
 def folders(published: str | Path) -> list[Path]:
-    """Return the folder of each published scale."""
-    found = sorted(path.parent for path in Path(published).glob(f"*/{RECORD}"))
+    """Return the folder of each published scale; none if nothing is published.
+
+    Raises UserError if a folder has runs, but no record of where they come from.
+    """
+    found = sorted(path.parent for path in Path(published).glob("*/runs.csv"))
+    for folder in found:
+        if not (folder / RECORD).exists():
+            raise UserError(f"{folder}: has runs.csv, but no {RECORD}; restore it, or remove them")
     return [folder for folder in found if not folder.name.startswith(".")]
 
 

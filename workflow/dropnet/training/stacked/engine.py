@@ -26,8 +26,8 @@ from dropnet.training.stacked.memory import BORDER, IMAGES, Below, Grid, Input, 
 from dropnet.training.stacked.operations import Convolution, Nodes, Normalisation, Operation
 from dropnet.training.task import BaseTask, Split
 
-JUDGED = 32  # samples whose losses are worked out at once in an evaluation, likewise
 CHUNK = 256  # samples evaluated at once, if they are small; fixes the order of summation
+JUDGED = 32  # of these, samples whose losses are worked out at once; likewise
 POSITIONS_AT_ONCE = 2**18  # of images that are evaluated at once, at most
 STEPS = 16  # of a captured graph
 

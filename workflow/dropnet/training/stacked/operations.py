@@ -1,7 +1,8 @@
 """The operations of a stack: what they keep, and which kernels they launch.
 
 An operation is that of all networks of the stack. In memory all have the width of the widest,
-rounded up; the kernels stop at a network's own. What is beyond is zero and remains zero (`memory`).
+rounded up; the kernels stop at a network's own. In training, what is beyond is zero and remains
+zero; in an evaluation, whose outputs share their room, it is in no table of a kernel (`memory`).
 """
 
 from collections.abc import Sequence
