@@ -19,6 +19,7 @@ def test_a_picture_of_several_experiments_names_those_that_are_reduced():
         "Scale paper. Not it: B, C."
     )
     assert caption("small", {"A": "few", "B": "less"}, "Not it") == "Scale small. Not it."
+    assert caption("small", {"A": "few"}, "Not it") == "Scale small: few. Not it."
 
 
 @pytest.mark.parametrize("sha256", ["0" * 64, None])

@@ -111,9 +111,10 @@ def fewer_seeds_alone(reductions: str) -> bool:
 
 
 def caption(scale: str, reductions: Mapping[str, str], note: str) -> str:
-    """Return what a picture of several experiments says of their scale: "" for the paper's.
+    """Return what a picture of experiments says of their scale: "" for the paper's.
 
-    Of those that lack nothing but seeds, the picture says how many they have.
+    That of one says how it is reduced. Of those that lack nothing but seeds, the picture says how
+    many they have.
 
     Args:
         scale: its name.
@@ -127,6 +128,8 @@ def caption(scale: str, reductions: Mapping[str, str], note: str) -> str:
     ]
     if not reduced:
         return ""
+    if len(reductions) == 1:
+        return f"Scale {scale}: {reductions[reduced[0]]}. {note}."
     named = "" if len(reduced) == len(reductions) else f": {', '.join(reduced)}"
     return f"Scale {scale}. {note}{named}."
 
