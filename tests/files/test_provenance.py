@@ -41,6 +41,22 @@ def test_a_clone_has_a_commit_and_may_be_changed(module):
     assert provenance.git_state() == {"commit": commit, "clean": False}
 
 
+def test_what_publishing_writes_makes_no_code_of_another_commit(module):
+    file, git = module
+    git("init")
+    written = [file.parent / "published" / "paper" / "runs.csv", file.parent / "README.md"]
+    for path in written:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("before")
+    git("add", ".")
+    git("commit", "-m", "first")
+    for path in written:
+        path.write_text("after")
+    assert provenance.git_state()["clean"] is True
+    file.write_text("changed")
+    assert provenance.git_state()["clean"] is False
+
+
 def test_why_a_commit_is_unknown_is_said(module, monkeypatch):
     file, git = module
     assert "not a git repository" in unknown()  # from an archive

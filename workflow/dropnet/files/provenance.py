@@ -60,8 +60,13 @@ def _sum_of_input(path: str | Path) -> str:
         return checksum(path)
 
 
+PUBLISHED = ("published", "README.md")  # what `make publish` writes, of the project's folder
+
+
 def git_state() -> dict[str, Any]:
     """Return the commit of this code, and whether tracked files were as committed.
+
+    Those that `make publish` writes do not count: some jobs are published while others run.
 
     Where git does not know this code, or refuses to say, both are None, and `unknown` says why.
     """
@@ -74,7 +79,8 @@ def git_state() -> dict[str, Any]:
     try:
         git("ls-files", "--error-unmatch", here.name)  # it may lie in somebody else's repository
         commit = git("rev-parse", "--verify", "HEAD")
-        changes = git("status", "--porcelain", "--untracked-files=no")
+        others = [f":(top,exclude){path}" for path in PUBLISHED]
+        changes = git("status", "--porcelain", "--untracked-files=no", "--", ":(top)", *others)
     except FileNotFoundError:
         return {"commit": None, "clean": None, "unknown": "git is not installed"}
     except subprocess.CalledProcessError as error:
