@@ -13,9 +13,12 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from dropnet.criteria.league import against_random
+from dropnet.files.csv_tables import read_table
 from dropnet.paper import protocol
 from dropnet.paper.effects import average
 from dropnet.publish.facts import Facts
+from dropnet.tables.columns import LAYERS
 
 PUBLISHED = Path(__file__).parents[2] / "published"
 FINDINGS = sorted(PUBLISHED.rglob("findings.md.j2"))
@@ -28,6 +31,7 @@ NO_RESULTS = (
     r"|[Ww]ith \d+% (?:left|of)"
 )
 PAPER, EVIDENCE = (Facts(PUBLISHED / name) for name in ("paper", "evidence"))
+MODEL_A = ("FC40-FC40-criteria", "FC20-FC40-criteria", "FC40-FC20-criteria")
 
 
 @pytest.mark.parametrize("path", FINDINGS, ids=lambda path: path.parent.name)
@@ -236,3 +240,53 @@ def test_what_is_reduced_follows_from_the_settings(scale):
     for name, settings in record["settings"].items():
         words = re.sub(r"\d+ of 15 seeds(, )?|, \d+ of 15 seeds", "", record["reductions"][name])
         assert words == protocol.reductions_of(settings)
+
+
+# ------------------------------------------------------------------------------ scales of criteria
+
+
+def contrasts(scale, low):
+    rows = against_random(Facts(PUBLISHED / scale).criteria)
+    return rows[rows["low"] == low].set_index(["experiment", "criterion"])
+
+
+def test_above_a_fifth_there_is_little_to_gain():
+    effects = contrasts("criteria", 0.2)["effect"]
+    assert effects.max() < 0.05
+
+
+def test_with_less_it_pays_to_look_and_dropnet_is_one_of_many_ways():
+    rows = contrasts("criteria", 0.05)
+    for name in MODEL_A[:2]:
+        own = rows.loc[name]
+        assert len(own) == 18, "all criteria but random"
+        assert {"lasso_channels", "gate_fisher"} <= set(own.index[own["verdict"] == "better"])
+        ahead = own[own["ranks"] == "better"]
+        assert "minimum" in ahead.index
+        assert len(ahead) > (own["verdict"] == "better").sum()  # "finds more"
+        assert ahead["ci_low"].max() < ahead["effect"].min()  # "overlap widely"
+    for name in MODEL_A:
+        assert rows.loc[(name, "minimum"), "ci_low"] > 0
+
+
+def test_sizes_of_weights_empty_a_layer_and_so_do_two_others():
+    kept = read_table(PUBLISHED / "criteria/layers.csv", LAYERS)
+    for name, criteria, layer in (
+        (MODEL_A[0], ("l1_norm", "fpgm"), 2),
+        (MODEL_A[0], ("l2_norm_fan_in", "mutual_information"), 1),
+        (MODEL_A[1], ("l1_norm", "fpgm"), 2),
+        (MODEL_A[1], ("l2_norm_fan_in", "mutual_information"), 1),
+    ):
+        own = kept[(kept["experiment"] == name) & (kept["layer"] == layer)]
+        small = own[own["fraction_remaining"].between(0.05, 0.15)]
+        for criterion in criteria:
+            assert small[small["method"] == criterion]["kept"].max() < 0.01, (name, criterion)
+    worse = contrasts("criteria", 0.05).loc[MODEL_A[0]]
+    for criterion in ("l1_norm", "l2_norm", "fpgm", "l2_norm_fan_in", "mutual_information"):
+        assert worse.loc[criterion, "verdict"] == "worse"
+
+
+def test_sizes_of_weights_are_no_global_criterion_of_small_convolutional_networks_either():
+    rows = contrasts("criteria-reduced", 0.05).loc["Conv64-Conv64-criteria"]
+    assert {"l1_norm", "fpgm"} <= set(rows.index[rows["verdict"] == "worse"])
+    assert not {"minimum", "taylor"} & set(rows.index[rows["verdict"] == "worse"])

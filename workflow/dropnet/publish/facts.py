@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from dropnet.criteria.league import against_random
 from dropnet.errors import UserError
 from dropnet.files.csv_tables import read_table
 from dropnet.paper import effects, judging, protocol
@@ -110,6 +111,19 @@ class Facts:
         names = {"experiment": experiment, "criterion": criterion, "reference": reference}
         row = _rows(rows, f"criteria.csv down to {low}", **names).iloc[0]
         return in_points(row["effect"], row["ci_low"], row["ci_high"])
+
+    def criteria_that_are(
+        self, verdict: str, experiment: str, low: float, by: str = "verdict"
+    ) -> str:
+        """Return which criteria are "better" or "worse" than random: "`taylor`, `apoz`", or "none".
+
+        By the corrected t test, or the one of "ranks", over the range that ends at `low`; by
+        effect, the best first.
+        """
+        rows = against_random(self.criteria)
+        rows = _rows(rows[rows["low"] == low], f"criteria.csv to {low}", experiment=experiment)
+        found = rows[rows[by] == verdict].sort_values("effect", ascending=False)
+        return ", ".join(f"`{name}`" for name in found["criterion"]) or "none"
 
     def gap(self, figure: str, method: str, other: str, low: float, high: float) -> str:
         """Return how far a curve is from another over a range, in points: "-0.5".
