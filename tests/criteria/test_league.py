@@ -59,11 +59,13 @@ def test_the_best_criterion_is_first_and_bold_is_what_tests_say():
 
 
 def test_a_sentence_for_each_range_counts_what_tests_say():
-    first, second = in_words(TABLE)
+    first, second, third = in_words(TABLE)
     assert first == (
         "With 50% to 20% remaining, `minimum` is better on 1 of 2; of 3 others, better on all:"
         " `taylor`; worse on all: `maximum`."
     )
     assert second == ("With 20% to 5% remaining, `minimum` is not shown to differ.")
+    assert third == ("By the test of ranks, `minimum` is better on 1 of 1.")
+    assert len(in_words(TABLE.assign(ranks=""))) == 2
     assert in_words(TABLE[TABLE["verdict"] == UNDECIDED]) == []
     assert in_words(TABLE.iloc[:0]) == []

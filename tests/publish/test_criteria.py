@@ -94,10 +94,11 @@ def test_tables_pictures_and_pages_follow_from_the_runs(published):
     assert "(published/criteria/figures/criteria.png)" in readme
 
     # a reduced scale comes second, whatever its name, and is said to be one
-    reduced = Path("elsewhere/a-reduced")
-    shutil.copytree(FOLDER, reduced)
-    write_table(reduced / "criteria.csv", table.assign(reduced="3 of 15 seeds"))
-    scales = {path.name: Facts(path) for path in (reduced, FOLDER)}
+    scales = {}
+    for scale, words in (("a-reduced", "3 of 15 seeds"), ("criteria", "")):
+        copied = shutil.copytree(FOLDER, Path("elsewhere") / scale)
+        write_table(copied / "criteria.csv", table.assign(reduced=words))
+        scales[scale] = Facts(copied)
     first, *_ = overview(Path("published"), scales).split("remaining, `minimum` is")
     assert "DropNet beside the criteria" in first
     assert "reduced" not in first

@@ -257,16 +257,18 @@ def test_above_a_fifth_there_is_little_to_gain():
 
 def test_with_less_it_pays_to_look_and_dropnet_is_one_of_many_ways():
     rows = contrasts("criteria", 0.05)
-    for name in MODEL_A[:2]:
+    assert set(rows.index.get_level_values(0)) == set(MODEL_A)
+    ranks = rows[rows["ranks"] == "better"]
+    same = [set(ranks.loc[name].index) for name in MODEL_A]
+    assert same[0] == same[1] == same[2]
+    for name in MODEL_A:
         own = rows.loc[name]
         assert len(own) == 18, "all criteria but random"
-        assert {"lasso_channels", "gate_fisher"} <= set(own.index[own["verdict"] == "better"])
+        assert own.loc["minimum", "ci_low"] > 0
         ahead = own[own["ranks"] == "better"]
-        assert "minimum" in ahead.index
-        assert len(ahead) > (own["verdict"] == "better").sum()  # "finds more"
+        assert {"minimum", "taylor", "gate_fisher"} <= set(ahead.index)
+        assert len(ahead) > (own["verdict"] == "better").sum()  # the t test is swayed
         assert ahead["ci_low"].max() < ahead["effect"].min()  # "overlap widely"
-    for name in MODEL_A:
-        assert rows.loc[(name, "minimum"), "ci_low"] > 0
 
 
 def test_sizes_of_weights_empty_a_layer_and_so_do_two_others():
@@ -276,17 +278,24 @@ def test_sizes_of_weights_empty_a_layer_and_so_do_two_others():
         (MODEL_A[0], ("l2_norm_fan_in", "mutual_information"), 1),
         (MODEL_A[1], ("l1_norm", "fpgm"), 2),
         (MODEL_A[1], ("l2_norm_fan_in", "mutual_information"), 1),
+        (MODEL_A[2], ("l1_norm", "fpgm"), 2),
+        (MODEL_A[2], ("l2_norm_fan_in", "mutual_information"), 1),
     ):
         own = kept[(kept["experiment"] == name) & (kept["layer"] == layer)]
         small = own[own["fraction_remaining"].between(0.05, 0.15)]
         for criterion in criteria:
-            assert small[small["method"] == criterion]["kept"].max() < 0.01, (name, criterion)
+            assert small[small["method"] == criterion]["kept"].max() < 0.05, (name, criterion)
     worse = contrasts("criteria", 0.05).loc[MODEL_A[0]]
     for criterion in ("l1_norm", "l2_norm", "fpgm", "l2_norm_fan_in", "mutual_information"):
         assert worse.loc[criterion, "verdict"] == "worse"
 
 
-def test_sizes_of_weights_are_no_global_criterion_of_small_convolutional_networks_either():
+def test_sums_of_weights_empty_the_first_layer_of_small_convolutional_networks():
+    kept = read_table(PUBLISHED / "criteria-reduced/layers.csv", LAYERS)
+    small = kept[(kept["layer"] == 1) & kept["fraction_remaining"].between(0.05, 0.2)]
+    shares = small.groupby("method")["kept"]
+    assert shares.max()[["l1_norm", "fpgm"]].max() < 0.01
+    assert shares.min()["l2_norm"] > 0.03
     rows = contrasts("criteria-reduced", 0.05).loc["Conv64-Conv64-criteria"]
     assert {"l1_norm", "fpgm"} <= set(rows.index[rows["verdict"] == "worse"])
-    assert not {"minimum", "taylor"} & set(rows.index[rows["verdict"] == "worse"])
+    assert "l2_norm" not in set(rows.index[rows["verdict"] == "worse"])

@@ -106,40 +106,45 @@ def _cell(row: Any) -> Cell:
 
 
 def in_words(table: pd.DataFrame) -> list[str]:
-    """Return a sentence for each range: how DropNet and the other criteria fare beside chance."""
+    """Return a sentence for each range: how DropNet and the other criteria fare beside chance.
+
+    That is what the t test says; where there is a test of ranks, one more says what that does.
+    """
     sentences = []
     for over in RANGES:
         rows = against_random(table)
         rows = rows[(rows["low"] == over[0]) & (rows["verdict"] != UNDECIDED)]
         if rows.empty:
             continue
-        networks = rows["experiment"].nunique()
-        counts = {
-            verdict: rows[rows["verdict"] == verdict].groupby("criterion").size()
-            for verdict in (BETTER, WORSE)
-        }
-        own = [
-            f"`{name}` is {' and '.join(said)}"
-            for name in DROPNET
-            if name in set(rows["criterion"])
-            for said in [_tally(name, counts, networks)]
-        ]
-        others = [name for name in order(table) if name in {*rows["criterion"]} - {*DROPNET}]
-        sentence = (
-            f"With {in_percent(over)} remaining, {', '.join(own)}"
-            if own
-            else (f"With {in_percent(over)} remaining")
-        )
-        told = [
-            f"{verdict} on {'all' if networks > 1 else 'it'}: {_listed(names)}"
-            for verdict, of_criterion in counts.items()
-            for names in [[n for n in others if of_criterion.get(n, 0) == networks]]
-            if names
-        ]
-        shown = "; ".join(told) or "none is shown to differ on all"
-        said = f"; of {len(others)} others, {shown}"
-        sentences.append(f"{sentence}{said if others else ''}.")
+        criteria = order(table)
+        sentences.append(_said(f"With {in_percent(over)} remaining", rows, criteria, "verdict"))
+        if (rows["ranks"] != "").any():
+            sentences.append(_said("By the test of ranks", rows, criteria, "ranks"))
     return sentences
+
+
+def _said(lead: str, rows: pd.DataFrame, criteria: Sequence[str], column: str) -> str:
+    """What a test says of the contrasts of a range."""
+    networks = rows["experiment"].nunique()
+    counts = {
+        verdict: rows[rows[column] == verdict].groupby("criterion").size()
+        for verdict in (BETTER, WORSE)
+    }
+    own = [
+        f"`{name}` is {' and '.join(_tally(name, counts, networks))}"
+        for name in DROPNET
+        if name in set(rows["criterion"])
+    ]
+    others = [name for name in criteria if name in {*rows["criterion"]} - {*DROPNET}]
+    told = [
+        f"{verdict} on {'all' if networks > 1 else 'it'}: {_listed(names)}"
+        for verdict, of_criterion in counts.items()
+        for names in [[n for n in others if of_criterion.get(n, 0) == networks]]
+        if names
+    ]
+    shown = "; ".join(told) or "none is shown to differ on all"
+    words = ", ".join([lead, *own])
+    return f"{words}; of {len(others)} others, {shown}." if others else f"{words}."
 
 
 def _tally(name: str, counts: dict[str, pd.Series], networks: int) -> list[str]:
