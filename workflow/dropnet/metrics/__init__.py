@@ -28,7 +28,7 @@ May import `training`, `networks`, `data` and what is below them.
 import ast
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,7 +72,7 @@ class Metric:
             scores = self._code.importance(given)
         return _scores.checked(self.name, "importance", scores, statistics)
 
-    @property
+    @cached_property
     def networks(self) -> str | None:
         """Which networks it is for, one of `NETWORKS`; None for all.
 
