@@ -27,6 +27,10 @@ WRONG = [
     ("mine", f"{PLAIN}\ndel importance\n", "AttributeError: .*'importance'"),
     ("mine", f"{PLAIN}\ngather = 3\n", "TypeError: its `gather` is no function"),
     ("mine", f"measure = {{}}\n{PLAIN}", "TypeError: its `measure` is no function"),
+    ("mine", PLAIN.replace("(statistics)", "()"), "`importance` does not take one argument: too"),
+    ("mine", PLAIN.replace("ce(s", "ce(a, s"), "one argument: missing a required argument: 's"),
+    ("mine", PLAIN.replace("ce(s", "ce(a, *, s"), "one argument: missing a required .*argument: 's"),
+    ("mine", f"def gather():\n    return {{}}\n{PLAIN}", "its `gather` does not take one argument"),
     ("mine", f"GRADIENTS = 'label'\n{PLAIN}", "GRADIENTS: 'label' is not allowed; allowed: 'label"),
     ("mine", f"GRADIENTS = True\n{PLAIN}", "GRADIENTS: True is not allowed"),
     ("mine", f"GRADIENTS = ['labels']\n{PLAIN}", r"GRADIENTS: \['labels'\] is not allowed"),
@@ -57,6 +61,16 @@ def test_a_file_that_is_no_metric_is_refused_in_one_line(tmp_path, name, code, m
         metric_files.check_metrics(tmp_path)
     assert "\n" not in str(error.value)
     assert str(tmp_path / f"{name}.py") in str(error.value)
+
+
+def test_what_only_has_the_name_of_a_file_is_refused(tmp_path):
+    (tmp_path / "mine.py").symlink_to(tmp_path / "gone.py")
+    with pytest.raises(UserError, match=r"mine\.py: cannot be read \(No such file.*needed: a file"):
+        metric_files.check_metrics(tmp_path)
+    (tmp_path / "mine.py").unlink()
+    (tmp_path / "mine.py").mkdir()
+    with pytest.raises(UserError, match=r"mine\.py: cannot be read \(Is a directory\)"):
+        metric_files.check_metrics(tmp_path)
 
 
 def test_metrics_are_taken_and_only_tried_if_reading_them_does_not_do(tmp_path, monkeypatch):

@@ -131,7 +131,8 @@ def test_a_metric_cannot_change_what_is_recorded(metric_of):
         ({"mine": ones(3, 3)}, r"measure: mine, layer 2: a tensor of the shape \[3\] came"),
         ({"mean_activation": ones(3, 2)}, "measure: a statistic named 'mean_activation' came"),
         ({"a/b": ones(3, 2)}, "measure: a statistic named 'a/b' came"),
-        (None, "TypeError"),
+        (None, "measure: a NoneType came; needed: a dict of tensors by name"),
+        (ones(3, 2), "measure: a list came; needed: a dict"),
     ],
 )
 def test_what_a_metric_measures_is_checked_as_well(metric_of, measured, message):
@@ -179,6 +180,12 @@ def test_what_is_gathered_keeps_its_shape(metric_of, first, second):
         gatherer.observe([None, None])
     came = iter([second])
     other.observe([None] * 2)
+
+
+def test_what_is_gathered_has_names(metric_of):
+    (gatherer,) = metric_of(importance=lambda s: s["mine"], gather=lambda _: None).gatherers(1)
+    with pytest.raises(UserError, match=r"^metric 'mine': gather: a NoneType came; needed: a dict"):
+        gatherer.observe([None, None])
 
 
 def test_what_is_gathered_without_a_measure_is_told_as_such(metric_of):

@@ -69,6 +69,15 @@ def test_pictures_and_report_are_there(compared):
     assert 'alt="criteria ranks FC8-FC6-criteria"' in html
 
 
+def test_a_picture_of_an_experiment_that_is_not_compared_names_those_that_are(compared):
+    run = snakemake(compared, "-n", "figures/tiny/criteria_ranks_FC3-FC3.png")
+    assert run.returncode != 0
+    assert (
+        "FC3-FC3 is not among the experiments whose criteria are compared at scale tiny;"
+        " allowed: FC8-FC6-criteria"
+    ) in run.stdout
+
+
 def test_a_scale_that_compares_nothing_says_so(compared):
     write_config(compared)
     run = snakemake(compared, "-n", "results/tiny/criteria.csv")

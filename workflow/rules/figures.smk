@@ -142,7 +142,7 @@ rule plot_ranks:
     input:
         script=script_of("plot_ranks"),
         code=code_of("plot_ranks"),
-        ranks="results/{scale}/ranks.csv",
+        ranks=lambda w: table_of_compared("ranks", w.scale, w.experiment),
     output:
         png="figures/{scale}/criteria_ranks_{experiment}.png",
         svg="figures/{scale}/criteria_ranks_{experiment}.svg",
@@ -165,7 +165,7 @@ rule plot_layers:
     input:
         script=script_of("plot_layers"),
         code=code_of("plot_layers"),
-        layers="results/{scale}/layers.csv",
+        layers=lambda w: table_of_compared("layers", w.scale, w.experiment),
     output:
         png="figures/{scale}/criteria_layers_{experiment}.png",
         svg="figures/{scale}/criteria_layers_{experiment}.svg",

@@ -38,7 +38,7 @@ LONGEST = 300  # characters of what it says
 FUNCTIONS = ("importance", "gather", "measure")  # that a metric may have, the first must
 ALLOWED = "'labels', 'predictions', or no such line"
 _TRIAL = f"""
-import importlib.util, sys
+import importlib.util, inspect, sys
 try:
     spec = importlib.util.spec_from_file_location("metric_on_trial", sys.argv[1])
     module = importlib.util.module_from_spec(spec)
@@ -46,6 +46,11 @@ try:
     for name in {FUNCTIONS}:
         if name in ("importance", *vars(module)) and not callable(getattr(module, name)):
             raise TypeError(f"its `{{name}}` is no function")
+        if hasattr(module, name):
+            try:
+                inspect.signature(getattr(module, name)).bind(None)
+            except TypeError as error:
+                raise TypeError(f"its `{{name}}` does not take one argument: {{error}}") from None
     asked = getattr(module, "GRADIENTS", None)
     if asked not in (None, *{GRADIENTS}):
         raise ValueError(f"GRADIENTS: {{asked!r}} is not allowed; allowed: {ALLOWED}")
@@ -84,7 +89,11 @@ def _check_name(file: Path) -> None:
 def _check_code(file: Path) -> None:
     """Refuse what is no Python, has no `importance`, or fails when it is imported."""
     try:
-        tree = ast.parse(file.read_bytes(), str(file))
+        code = file.read_bytes()
+    except OSError as error:
+        raise UserError(f"{file}: cannot be read ({error.strerror}); needed: a file") from None
+    try:
+        tree = ast.parse(code, str(file))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         message = error.msg if isinstance(error, SyntaxError) else error
@@ -101,15 +110,14 @@ def _check_code(file: Path) -> None:
         if node.id in ("NETWORKS", "NETWORK")
     ]
     networks = networks_in(tree)
+    wrong = ""
     if said and (said != ["NETWORKS"] or networks is None):
+        wrong = "wanted is one line NETWORKS = ..., on its own"
+    elif networks and not (isinstance(networks, ast.Constant) and networks.value in NETWORKS):
+        wrong = f"{ast.unparse(networks)[:LONGEST]} is not allowed"
+    if wrong:
         raise UserError(
-            f"{file}: NETWORKS: wanted is one line NETWORKS = ..., on its own; allowed:"
-            f" {', '.join(map(repr, NETWORKS))}, or no such line"
-        )
-    if networks and not (isinstance(networks, ast.Constant) and networks.value in NETWORKS):
-        raise UserError(
-            f"{file}: NETWORKS: {ast.unparse(networks)[:LONGEST]} is not allowed; allowed:"
-            f" {', '.join(map(repr, NETWORKS))}, or no such line"
+            f"{file}: NETWORKS: {wrong}; allowed: {', '.join(map(repr, NETWORKS))}, or no such line"
         )
     if not all(map(_is_harmless, tree.body)) and find_spec("torch"):
         _try(file)
@@ -138,12 +146,21 @@ def _is_harmless(statement: ast.stmt) -> bool:
             return all(alias.name in KNOWN for alias in names)
         case ast.ImportFrom(module=module, names=names):
             return all(f"{module}.{alias.name}" in KNOWN for alias in names)
-        case ast.FunctionDef(decorator_list=[], args=arguments, returns=returns):
+        case ast.FunctionDef(name=name, decorator_list=[], args=arguments, returns=returns):
+            if name in FUNCTIONS and not _takes_one(arguments):
+                return False
             # what is run at once: annotations, and values of arguments that are left out
             nodes = [*ast.walk(arguments), *(ast.walk(returns) if returns else ())]
             used = {node.id for node in nodes if isinstance(node, ast.Name)}
             return used <= {name.rpartition(".")[2] for name in KNOWN} | set(dir(builtins))
     return False
+
+
+def _takes_one(arguments: ast.arguments) -> bool:
+    """Say whether a function can be called with one argument, as far as its plain ones tell."""
+    plain = len(arguments.posonlyargs) + len(arguments.args)
+    needed = plain - len(arguments.defaults)
+    return needed <= 1 <= plain and None not in arguments.kw_defaults
 
 
 def _try(file: Path) -> None:

@@ -110,7 +110,8 @@ class Metric:
         from dropnet.metrics import _scores
 
         with _scores.blamed_on(self.name, self._file):
-            sums = dict(self._code.gather(layers))
+            found = self._code.gather(layers)
+        sums = _scores.by_name(self.name, "gather", found)
         _scores.check_sums(self.name, sums, layers, shapes)
         return sums
 
@@ -132,7 +133,8 @@ class Metric:
             given = {name: [layer.clone() for layer in of] for name, of in known.items()}
             own = replace(trained, weights=weights, initial=initial, statistics=given)
             with _scores.blamed_on(self.name, self._file):
-                found = dict(self._code.measure(own))
+                came = self._code.measure(own)
+            found = _scores.by_name(self.name, "measure", came)
         else:
             found, function = dict(trained.gathered), "gather"
         for name, values in found.items():

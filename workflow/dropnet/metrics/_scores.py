@@ -1,8 +1,9 @@
 """What metrics return is checked before anything is dropped by it: it may be anybody's code."""
 
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -77,8 +78,27 @@ def checked(
     return list(scores)
 
 
+def by_name(metric: str, function: str, found: object) -> dict[Any, Any]:
+    """Return, as a dict of its own, what a metric's `gather` or `measure` returned.
+
+    Args:
+        metric: its name, for the error.
+        function: that it came from.
+        found: that came.
+
+    Raises:
+        UserError: if it is no mapping.
+    """
+    if not isinstance(found, Mapping):
+        raise UserError(
+            f"metric {metric!r}: {function}: a {type(found).__name__} came; needed: a dict of"
+            " tensors by name"
+        )
+    return dict(found)
+
+
 def check_sums(
-    metric: str, sums: object, layers: Sequence[object], shapes: dict[str, list[torch.Size]]
+    metric: str, sums: dict[Any, Any], layers: Sequence[object], shapes: dict[str, list[torch.Size]]
 ) -> None:
     """Refuse what a metric's `gather` returned, unless they are tensors by name.
 
@@ -91,7 +111,6 @@ def check_sums(
     Raises:
         UserError: if they are anything else.
     """
-    assert isinstance(sums, dict)
     for name, values in sums.items():
         of_layers = values if isinstance(values, list | tuple) else None
         tensors = [values] if of_layers is None else of_layers

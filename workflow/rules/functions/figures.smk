@@ -36,3 +36,13 @@ def published_picture(scale, figure):
         f"published/{other}/figures/{figure}.png" for other in published_beside(scale)
     ]
     return next(filter(os.path.exists, pictures), "")
+
+
+def table_of_compared(table, scale, experiment):
+    """A table of the criteria of a scale, for a figure of one experiment in it."""
+    if experiment not in plan.at(scale).criteria:
+        raise WorkflowError(
+            f"{experiment} is not among the experiments whose criteria are compared at scale {scale};"
+            f" allowed: {', '.join(plan.at(scale).criteria) or 'none'}"
+        )
+    return f"results/{scale}/{table}.csv"
