@@ -29,7 +29,11 @@ WRONG = [
     ("mine", f"measure = {{}}\n{PLAIN}", "TypeError: its `measure` is no function"),
     ("mine", PLAIN.replace("(statistics)", "()"), "`importance` does not take one argument: too"),
     ("mine", PLAIN.replace("ce(s", "ce(a, s"), "one argument: missing a required argument: 's"),
-    ("mine", PLAIN.replace("ce(s", "ce(a, *, s"), "one argument: missing a required .*argument: 's"),
+    (
+        "mine",
+        PLAIN.replace("ce(s", "ce(a, *, s"),
+        "one argument: missing a required .*argument: 's",
+    ),
     ("mine", f"def gather():\n    return {{}}\n{PLAIN}", "its `gather` does not take one argument"),
     ("mine", f"GRADIENTS = 'label'\n{PLAIN}", "GRADIENTS: 'label' is not allowed; allowed: 'label"),
     ("mine", f"GRADIENTS = True\n{PLAIN}", "GRADIENTS: True is not allowed"),
