@@ -1,7 +1,7 @@
 """Curves of many criteria: a panel for each family of them, with the same references in each."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -39,7 +39,7 @@ MARKER_SIZE = 3.2  # points
 BELOW = (-0.15, -0.24)  # inches from the corner of a panel: its legend, under the ticks
 SMALL: dict[str, Any] = {"fontsize": 7}
 X_TICKS = (1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
-ACCURACIES = (0.99, 0.98, 0.95, 0.9, 0.8, 0.5, 0.3, 0.1)  # ticks
+ACCURACIES = (0.99, 0.98, 0.95, 0.9, 0.8, 0.5, 0.1)  # ticks
 LEAST_ERROR = 1e-4  # what an accuracy of 1 is drawn as
 REFERENCE_WIDTH = 1.5  # points
 
@@ -99,8 +99,8 @@ def plot(
         _set_axes(every[0], drawn, quantity)
         body.supxlabel(f"Fraction of {unit} remaining", fontsize=8)
         body.supylabel(quantity.label, fontsize=8)
-        present = {Criterion.of(method).metric for method in drawn["method"]}
-        page.add_legend(figure, _handles([r for r in quantity.references if r in present], level))
+        present = {Criterion.of(method) for method in drawn["method"]}
+        page.add_legend(figure, _handles(quantity, present, level))
         page.fit(figure, list(grid[:, 0]), PANEL_HEIGHT * rows)
     return figure
 
@@ -229,7 +229,8 @@ def _set_axes(axes: Axes, averages: pd.DataFrame, quantity: Quantity) -> None:
     bar = averages["ci95"].fillna(0)
     errors = 1 - averages["value"]
     most = float(np.clip(errors + bar, LEAST_ERROR, 1).max())
-    least = float((errors - bar).where(errors - bar > 0, errors).clip(lower=LEAST_ERROR).min())
+    # a bar that reaches close to an error of 0 would take most of a logarithmic axis
+    least = float((errors - bar).clip(lower=errors / 2).clip(lower=LEAST_ERROR).min())
     axes.set_yscale("log")
     axes.set_ylim(most * 1.15, least / 1.15)
     axes.yaxis.set_major_locator(FixedLocator([1 - accuracy for accuracy in ACCURACIES]))
@@ -237,13 +238,18 @@ def _set_axes(axes: Axes, averages: pd.DataFrame, quantity: Quantity) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda error, _: f"{1 - error:.3g}"))
 
 
-def _handles(references: Sequence[str], level: float | None) -> dict[str, Artist]:
-    """Of what every panel has."""
+def _handles(
+    quantity: Quantity, present: Collection[Criterion], level: float | None
+) -> dict[str, Artist]:
+    """Of what the panels share."""
+    metrics = {criterion.metric for criterion in present}
     handles: dict[str, Artist] = {
         f"{metric} (in grey)": Line2D([], [], color=REFERENCES[metric], linewidth=REFERENCE_WIDTH)
-        for metric in references
+        for metric in quantity.references
+        if metric in metrics
     }
     if level is not None:
         handles["random masks"] = Line2D([], [], color=QUIET, linestyle=":", linewidth=1)
-    handles["per-layer forms"] = handle(Style(QUIET, "o", DASHED, open_marker=True))
+    if any(criterion.per_layer for criterion in present):
+        handles["per-layer forms"] = handle(Style(QUIET, "o", DASHED, open_marker=True))
     return handles
