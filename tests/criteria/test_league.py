@@ -5,7 +5,7 @@ import math
 import pandas as pd
 
 from dropnet.criteria.contrasts import BETTER, NO_DIFFERENCE, UNDECIDED, WORSE
-from dropnet.criteria.league import against_random, against_shuffled, in_words, league
+from dropnet.criteria.league import against_random, against_shuffled, in_words, league, outcomes
 from dropnet.tables.columns import CRITERIA
 
 
@@ -65,7 +65,10 @@ def test_a_sentence_for_each_range_counts_what_tests_say():
         " `taylor`; worse on all: `maximum`."
     )
     assert second == ("With 20% to 5% remaining, `minimum` is not shown to differ.")
-    assert third == ("By the test of ranks, `minimum` is better on 1 of 1.")
+    assert third == ("By the test of ranks, `minimum` is better.")
     assert len(in_words(TABLE.assign(ranks=""))) == 2
     assert in_words(TABLE[TABLE["verdict"] == UNDECIDED]) == []
     assert in_words(TABLE.iloc[:0]) == []
+    (chance, _, ranks) = outcomes(TABLE)
+    assert (chance.others, chance.networks) == (["taylor", "taylor_layer", "maximum"], 2)
+    assert (ranks.others, ranks.test, ranks.dropnet) == ([], "ranks", {"minimum": "better"})

@@ -105,56 +105,92 @@ def _cell(row: Any) -> Cell:
     return Cell(words, row.verdict, row.ranks)
 
 
-def in_words(table: pd.DataFrame) -> list[str]:
-    """Return a sentence for each range: how DropNet and the other criteria fare beside chance.
+@dataclass(frozen=True)
+class Outcome:
+    """What one test says of the contrasts with a random choice in one range.
 
-    That is what the t test says; where there is a test of ranks, one more says what that does.
+    Attributes:
+        over: the range, as in `RANGES`.
+        test: a column of criteria.csv: "verdict", the t test's, or "ranks".
+        networks: how many experiments are compared.
+        dropnet: how each form of DropNet that is compared fares.
+        others: the other criteria, the best one first.
+        better: those of them that are better on all networks.
+        worse: likewise.
     """
-    sentences = []
+
+    over: tuple[float, float]
+    test: str
+    networks: int
+    dropnet: dict[str, str]
+    others: list[str]
+    better: list[str]
+    worse: list[str]
+
+    @property
+    def name_of_test(self) -> str:
+        """The test in words."""
+        return "ranks" if self.test == "ranks" else "t test"
+
+
+def outcomes(table: pd.DataFrame) -> list[Outcome]:
+    """Return what each test says of each range in which anything is decided."""
+    found = []
     for over in RANGES:
         rows = against_random(table)
         rows = rows[(rows["low"] == over[0]) & (rows["verdict"] != UNDECIDED)]
-        if rows.empty:
-            continue
-        criteria = order(table)
-        sentences.append(_said(f"With {in_percent(over)} remaining", rows, criteria, "verdict"))
-        if (rows["ranks"] != "").any():
-            sentences.append(_said("By the test of ranks", rows, criteria, "ranks"))
-    return sentences
+        tests = ["verdict", "ranks"] if (rows["ranks"] != "").any() else ["verdict"]
+        found += [_outcome(over, rows, order(table), test) for test in tests if not rows.empty]
+    return found
 
 
-def _said(lead: str, rows: pd.DataFrame, criteria: Sequence[str], column: str) -> str:
-    """What a test says of the contrasts of a range."""
+def in_words(table: pd.DataFrame) -> list[str]:
+    """Return a sentence for each of the outcomes."""
+    return [_sentence(outcome) for outcome in outcomes(table)]
+
+
+def _outcome(
+    over: tuple[float, float], rows: pd.DataFrame, criteria: Sequence[str], test: str
+) -> Outcome:
     networks = rows["experiment"].nunique()
     counts = {
-        verdict: rows[rows[column] == verdict].groupby("criterion").size()
+        verdict: rows[rows[test] == verdict].groupby("criterion").size()
         for verdict in (BETTER, WORSE)
     }
-    own = [
-        f"`{name}` is {' and '.join(_tally(name, counts, networks))}"
-        for name in DROPNET
-        if name in set(rows["criterion"])
-    ]
-    others = [name for name in criteria if name in {*rows["criterion"]} - {*DROPNET}]
-    told = [
-        f"{verdict} on {'all' if networks > 1 else 'it'}: {_listed(names)}"
+    compared = set(rows["criterion"])
+    others = [name for name in criteria if name in compared - {*DROPNET}]
+    on_all = {
+        verdict: [name for name in others if of_criterion.get(name, 0) == networks]
         for verdict, of_criterion in counts.items()
-        for names in [[n for n in others if of_criterion.get(n, 0) == networks]]
+    }
+    dropnet = {name: _tally(name, counts, networks) for name in DROPNET if name in compared}
+    return Outcome(over, test, networks, dropnet, others, on_all[BETTER], on_all[WORSE])
+
+
+def _sentence(outcome: Outcome) -> str:
+    lead = f"With {in_percent(outcome.over)} remaining"
+    if outcome.test == "ranks":
+        lead = "By the test of ranks"
+    words = ", ".join([lead, *(f"`{name}` is {how}" for name, how in outcome.dropnet.items())])
+    told = [
+        f"{verdict} on {'all' if outcome.networks > 1 else 'it'}: {listed(names)}"
+        for verdict, names in ((BETTER, outcome.better), (WORSE, outcome.worse))
         if names
     ]
     shown = "; ".join(told) or "none is shown to differ on all"
-    words = ", ".join([lead, *own])
-    return f"{words}; of {len(others)} others, {shown}." if others else f"{words}."
+    return f"{words}; of {len(outcome.others)} others, {shown}." if outcome.others else f"{words}."
 
 
-def _tally(name: str, counts: dict[str, pd.Series], networks: int) -> list[str]:
+def _tally(name: str, counts: dict[str, pd.Series], networks: int) -> str:
     said = [
-        f"{verdict} on {count} of {networks}"
+        f"{verdict} on {count} of {networks}" if networks > 1 else verdict
         for verdict, of_criterion in counts.items()
         if (count := int(of_criterion.get(name, 0)))
     ]
-    return said or [f"not shown to differ{f' on any of {networks}' * (networks > 1)}"]
+    none = f"not shown to differ{f' on any of {networks}' * (networks > 1)}"
+    return " and ".join(said) or none
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Names as code, one after the other."""
     return ", ".join(f"`{name}`" for name in names)

@@ -12,7 +12,15 @@ from typing import Any
 import jinja2
 import pandas as pd
 
-from dropnet.criteria.league import League, against_random, against_shuffled, in_words, league
+from dropnet.criteria.league import (
+    League,
+    against_random,
+    against_shuffled,
+    in_percent,
+    league,
+    listed,
+    outcomes,
+)
 from dropnet.errors import UserError
 from dropnet.files.artifacts import write_text
 from dropnet.files.code_files import WORKFLOW
@@ -100,6 +108,8 @@ def _environment() -> jinja2.Environment:
     environment.tests["fewer_seeds_alone"] = protocol.fewer_seeds_alone
     environment.globals |= {
         "in_points": in_points,
+        "in_percent": in_percent,
+        "listed": listed,
         "AT_REDUCED_SCALE": AT_REDUCED_SCALE,
         "CONTRADICTED": CONTRADICTED,
     }
@@ -148,7 +158,7 @@ def _comparisons(scales: dict[str, Facts]) -> list[dict[str, Any]]:
             "scale": name,
             "experiments": list(dict.fromkeys(facts.criteria["experiment"])),
             "reduced": bool(facts.criteria["reduced"].any()),
-            "words": in_words(facts.criteria),
+            "outcomes": outcomes(facts.criteria),
         }
         for name, facts in scales.items()
         if not facts.criteria.empty
