@@ -72,10 +72,12 @@ class Facts:
         # the supplement prints some figures of the paper once more
         return table[~table.duplicated(table.columns.drop("figure").tolist())]
 
-    def seeds(self, experiment: str) -> str:
-        """Return how many runs of each method an experiment has: "15", "1 to 3"."""
+    def seeds(self, experiment: str, *methods: str) -> str:
+        """Return how many runs each method of an experiment has, or some of them: "1 to 3"."""
+        for method in methods:
+            _rows(self.runs, "runs.csv", experiment=experiment, method=method)
         _rows(self.runs, "runs.csv", experiment=experiment)
-        counts = self.record.seeds(experiment).values()
+        counts = self.record.seeds(experiment, methods).values()
         return str(protocol.Span(min(counts), max(counts)))
 
     def reach(self, experiment: str, method: str) -> str:
