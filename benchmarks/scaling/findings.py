@@ -19,7 +19,7 @@ from benchmarks.scaling.forecast import (
     core_speed,
     training_seconds,
 )
-from benchmarks.scaling.measure import STACK, loading_name
+from benchmarks.scaling.measure import STACK, loading_name, network_name
 from benchmarks.scaling.published import (
     BANDS,
     Always,
@@ -216,12 +216,14 @@ def beside_recorded(forecast: Forecast) -> dict[str, Any]:
 
 
 def predicted_and_recorded(forecast: Forecast) -> Iterator[dict[str, Any]]:
-    """A row for each published training job, in seconds."""
+    """A row for each published training job of a network that was measured, in seconds."""
     for scale in published_scales(forecast.plan):
         runs = published_runs(forecast.plan.at(scale))
         means, every = epochs_by_family(runs), Epochs(runs).runs
         for job, recorded in recorded_jobs(forecast.plan.at(scale)):
             settings = forecast.settings(job, scale)
+            if network_name(settings) not in forecast.measured["seconds_per_image"]:
+                continue  # of a scale that is newer than the measurement
             own = every[(every.experiment == job.experiment) & (every.method == job.name)]
             own = Epochs(own[own.seed.isin(job.seed_numbers)])
             speed = core_speed(forecast.measured, settings)
