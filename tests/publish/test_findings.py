@@ -201,6 +201,15 @@ def test_choice_within_layers_falls_behind_where_it_empties_one(figure, experime
     assert curve(PAPER, figure, "minimum").min() > 0.9
 
 
+def test_figures_7_and_8_lie_on_the_papers_but_for_maximum():
+    distances = PAPER.beside_paper.set_index(["figure", "method"])["distance"]
+    for figure in ("fig07", "fig08"):
+        assert distances[figure].drop("maximum", errors="ignore").max() < 0.02
+    means = PAPER.beside_paper.set_index(["figure", "method"])["mean"]
+    assert means["fig07", "maximum"] > 0.05
+    assert curve(PAPER, "fig07", "maximum").iloc[0] < 0.12  # chance on MNIST
+
+
 def test_global_choice_empties_no_layer_of_figure_7_also_at_random():
     runs = PAPER.runs[PAPER.runs["experiment"] == "Conv32-Conv64"]
     remaining = runs[runs["method"].isin(["minimum", "random"])]["remaining"]
