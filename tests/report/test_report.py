@@ -126,7 +126,7 @@ def test_criteria_have_a_row_each_with_what_the_tests_say(report):
     assert '<span class="verdict better">better</span>' in report
     assert '<td class="number">+1.2 (+1.0 to +1.4)</td><td>50% to 20%</td>' in report
     assert "too few &lt;b&gt;seeds&lt;/b&gt;" in report
-    assert "With 50% to 20% remaining, minimum is better on 1 of 1" in report
+    assert "With 50% to 20% remaining, minimum is better" in report
     assert "Scale preview, Not evidence: what is found here is of reduced runs." in report
 
 
