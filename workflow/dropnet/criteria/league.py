@@ -135,12 +135,16 @@ class Outcome:
 
 def outcomes(table: pd.DataFrame) -> list[Outcome]:
     """Return what each test says of each range in which anything is decided."""
+    criteria, decided = order(table), against_random(table)
+    decided = decided[decided["verdict"] != UNDECIDED]
     found = []
     for over in RANGES:
-        rows = against_random(table)
-        rows = rows[(rows["low"] == over[0]) & (rows["verdict"] != UNDECIDED)]
-        tests = ["verdict", "ranks"] if (rows["ranks"] != "").any() else ["verdict"]
-        found += [_outcome(over, rows, order(table), test) for test in tests if not rows.empty]
+        rows = decided[decided["low"] == over[0]]
+        if rows.empty:
+            continue
+        found.append(_outcome(over, rows, criteria, "verdict"))
+        if (rows["ranks"] != "").any():
+            found.append(_outcome(over, rows, criteria, "ranks"))
     return found
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from dropnet.criteria.league import against_random
+from dropnet.criteria.league import against_random, listed
 from dropnet.errors import UserError
 from dropnet.files.csv_tables import read_table
 from dropnet.paper import effects, judging, protocol
@@ -125,7 +125,7 @@ class Facts:
         rows = against_random(self.criteria)
         rows = _rows(rows[rows["low"] == low], f"criteria.csv to {low}", experiment=experiment)
         found = rows[rows[by] == verdict].sort_values("effect", ascending=False)
-        return ", ".join(f"`{name}`" for name in found["criterion"]) or "none"
+        return listed(list(found["criterion"])) or "none"
 
     def gap(self, figure: str, method: str, other: str, low: float, high: float) -> str:
         """Return how far a curve is from another over a range, in points: "-0.5".
