@@ -9,7 +9,7 @@ import pytest
 from dropnet.config.plan import Plan
 from dropnet.errors import UserError
 from dropnet.paper import protocol
-from dropnet.publish.derived import check_derived, derive
+from dropnet.publish.derived import check_derived, cut_off_in_words, derive
 from helpers.finished_run import CONFIG
 
 
@@ -51,3 +51,30 @@ def test_verdicts_go_by_the_settings_of_the_runs_not_by_the_present_ones(publish
     claims = pd.read_csv("published/small/claims.csv")
     reasons = claims[claims["verdict"] == "open at reduced scale"]["reason"]
     assert set(reasons) == {"too few seeds: a reduced protocol needs 8"}
+
+
+@pytest.mark.parametrize(
+    ("ends", "expected"),
+    [
+        ({"minimum": [0.05, 0.04], "random": [0.05, 0.03]}, ""),
+        ({"minimum": [0.05, 0.04], "random": [0.07, 0.07]}, "random, trained down to 0.07 of the nodes"),
+        (
+            {"minimum": [0.08, 0.06], "random": [0.07, 0.05]},
+            "1 to 2 of 2 runs of minimum and random, trained down to 0.06 to 0.08 of the nodes",
+        ),
+        (
+            {"minimum": [0.08, 0.05, 0.05], "random": [0.09, 0.04, 0.05]},
+            "1 of 3 runs of minimum and random, trained down to 0.08 to 0.09 of the nodes",
+        ),
+    ],
+)  # fmt: skip
+def test_runs_that_were_cut_off_in_words(ends, expected):
+    runs = pd.DataFrame(
+        [
+            {"method": method, "seed": seed, "fraction_remaining": fraction}
+            for method, last in ends.items()
+            for seed, end in enumerate(last)
+            for fraction in (1.0, end)
+        ]
+    )
+    assert cut_off_in_words(runs, 0.05, "nodes") == expected

@@ -26,8 +26,8 @@ SCALES = sorted(path.parent.name for path in PUBLISHED.glob("*/provenance.json")
 # names and places, and what the paper says or a statement fixes: none of them is a result
 NO_RESULTS = (
     r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}|`[^`]*`|\]\([^)]*\)"
-    r"|\b(?:Figures? \d+(?: and \d+)?|C\d+|(?:FC|Conv)\d+(?:-(?:FC|Conv)\d+)*|ResNet18|VGG19)\b"
-    r"|^\d\. |p = 0\.\d|\b60% of the nodes|(?:[Ff]rom \S+ (?:down )?|down )to \S+ remaining"
+    r"|\b(?:Figures? \d+(?:(?:,| and) \d+)*|C\d+|(?:FC|Conv)\d+(?:-(?:FC|Conv)\d+)*|ResNet18|VGG19|CIFAR-10)\b"
+    r"|^\d\. |p = 0\.\d|\b60% of the nodes|(?:[Ff]rom \S+ (?:down )?|down )to \S+\s+remaining"
     r"|[Ww]ith \d+% (?:left|of)"
 )
 PAPER, EVIDENCE = (Facts(PUBLISHED / name) for name in ("paper", "evidence"))
@@ -77,8 +77,9 @@ def test_maximum_alone_is_far_from_the_paper_in_figures_3_and_5():
         assert curve(PAPER, notebook, "maximum").loc[0.3:0.6].min() > 0.3
     assert abs(table["fig04", "maximum"]) < 0.01
     distances = PAPER.beside_paper.set_index(["figure", "method"])["distance"]
-    assert set(distances.nlargest(3).index) == {(f, "maximum") for f in ("fig03", "fig05", "fig06")}
-    assert table["fig06", "maximum"] < -0.1
+    far = ("fig03", "fig05", "fig06", "fig08")
+    assert set(distances.nlargest(4).index) == {(figure, "maximum") for figure in far}
+    assert all(table[figure, "maximum"] < -0.1 for figure in far)
 
 
 def test_the_notebooks_selection_is_said_to_be_another():
@@ -170,21 +171,27 @@ def test_on_model_b_a_tenth_of_the_filters_is_enough_also_at_random():
         assert share(PAPER, "Conv32-Conv64", method) >= 0.9
 
 
-def test_runs_that_were_cut_off_decide_nothing_about_less_than_they_reached():
+def test_of_the_runs_of_figure_6_three_seeds_went_to_the_end():
+    cut_off = [job for job in PAPER.record.jobs if "cut_off" in job]
+    assert {job["method"] for job in cut_off} == {
+        "minimum", "random", "minimum_layer", "maximum_layer"
+    }  # fmt: skip
+    assert all(job["seeds"] == "3-14" and 0.05 < job["cut_off"] < 0.08 for job in cut_off)
     of_figure = PAPER.claims[PAPER.claims["figure"] == "fig06"].set_index("statement")
-    assert set(of_figure[of_figure["p_holds"].notna()].index) == {"C3.1", "C3.2"}
-    others = of_figure[of_figure["verdict"] == "inconclusive"]
-    assert len(others) == 6
-    assert others["reason"].str.fullmatch(r"the runs end at 0\.0[5-8] remaining").all()
-    cut_off = {j["method"]: j["cut_off"] for j in PAPER.record.jobs if "cut_off" in j}
-    assert set(cut_off) == {"minimum", "random", "minimum_layer", "maximum_layer"}
-    ends = PAPER.runs.query("experiment == 'Conv64-Conv64'").groupby("method")
-    ends = ends["fraction_remaining"].min()
-    assert cut_off == ends[list(cut_off)].to_dict()
-    assert 0.05 < ends["minimum"] < min(ends[m] for m in cut_off if m != "minimum")
-    assert ends["maximum_layer"] == max(cut_off.values()) < 0.08
-    assert ends["maximum"] <= 0.01
-    assert "random_layer" not in ends
+    to_a_tenth = ["C3.1", "C3.2"]
+    assert (of_figure.loc[to_a_tenth, "seeds"] == 15).all()
+    of_less = of_figure.drop(to_a_tenth)
+    assert (of_less["seeds"] == 3).all()
+    shown = of_less[of_less["verdict"] != "inconclusive"]
+    assert set(shown["verdict"]) == {"holds"}
+    assert shown["words"].str.contains(r" is better than maximum\b(?!_)").all()
+    assert len(shown) == 2
+
+
+def test_on_model_b_a_fresh_initialisation_does_as_well():
+    for statement in ("C7.3", "C7.4"):
+        found = verdict(statement)
+        assert (found["verdict"], found["agreement"]) == ("holds", "agrees")
 
 
 @pytest.mark.parametrize(
@@ -201,13 +208,19 @@ def test_choice_within_layers_falls_behind_where_it_empties_one(figure, experime
     assert curve(PAPER, figure, "minimum").min() > 0.9
 
 
-def test_figures_7_and_8_lie_on_the_papers_but_for_maximum():
+def test_figures_7_and_8_lie_on_the_papers_but_for_maximum_and_one_run():
     distances = PAPER.beside_paper.set_index(["figure", "method"])["distance"]
-    for figure in ("fig07", "fig08"):
-        assert distances[figure].drop("maximum", errors="ignore").max() < 0.02
+    assert distances["fig07"].drop("maximum").max() < 0.02
+    assert distances["fig08"].drop(["maximum", "random"]).max() < 0.02
+    runs = PAPER.runs.query("experiment == 'Conv64-Conv32' and method == 'random'")
+    failed = runs[runs["test_accuracy"] < 0.12]  # chance on MNIST
+    assert len(failed) == 1
+    others = runs[runs["fraction_remaining"] == failed["fraction_remaining"].item()]
+    assert others["test_accuracy"].nlargest(2).min() > 0.9
     means = PAPER.beside_paper.set_index(["figure", "method"])["mean"]
     assert means["fig07", "maximum"] > 0.05
-    assert curve(PAPER, "fig07", "maximum").iloc[0] < 0.12  # chance on MNIST
+    for figure in ("fig07", "fig08"):
+        assert curve(PAPER, figure, "maximum").iloc[0] < 0.12
 
 
 def test_global_choice_empties_no_layer_of_figure_7_also_at_random():
@@ -227,8 +240,36 @@ def test_on_model_b_p_hardly_matters_down_to_a_tenth():
         assert verdict(statement)["paper_verdict"] == "undecided"
 
 
-def test_other_convolutional_networks_have_not_been_trained_by_the_protocol():
-    rest = PAPER.claims[PAPER.claims["claim"].isin(["C4", "C5", "C9", "C10"])]
+def test_on_model_c_the_curves_follow_the_papers_and_half_the_filters_are_not_free():
+    table = PAPER.beside_paper.query("figure == 'fig09'").set_index("method")
+    assert table["distance"].max() < 0.04
+    assert abs(table["ours"] - table["paper"]).max() < 0.02  # of unpruned networks
+    claims = PAPER.claims.set_index("statement")
+    assert (claims.loc[["C4.1", "C4.2"], "ci_high"] < -0.005).all()
+    assert (claims.loc[["C4.1", "C4.2"], "paper_high"] < -0.005).all()
+    assert claims.loc["C4.11", "ci_low"] > 0
+    assert claims.loc["C4.13", "verdict"] == "holds"
+    for method in ("minimum", "random"):
+        assert share(PAPER, "Conv64-Conv64-Conv128-Conv128", method) < 0.25
+
+
+def test_on_model_c_a_fresh_initialisation_fails_with_little_left():
+    points = curve(PAPER, "fig17", "minimum (random_init)")
+    assert points[:0.18].max() == 0.1  # chance on CIFAR-10
+    found = verdict("C7.6")
+    assert found["ci_high"] < -0.05
+    assert found["paper_high"] < 0
+
+
+def test_on_model_c_one_comparison_of_p_is_decided_and_it_is_the_other_way_round():
+    table = PAPER.claims[PAPER.claims["figure"] == "fig20"].set_index("statement")
+    decided = table[table["verdict"] != "inconclusive"]
+    assert decided["verdict"].to_dict() == {"C8.9": "does not hold"}
+    assert decided["ci_high"].item() < 0
+
+
+def test_the_largest_networks_have_not_been_trained_by_the_protocol():
+    rest = PAPER.claims[PAPER.claims["claim"].isin(["C5", "C9", "C10"])]
     assert set(rest["verdict"]) == {"not run"}
 
 

@@ -401,14 +401,22 @@ def large(model="Conv", precision="float32", steps=200, augmentation="none"):
     return settings, splits, networks
 
 
+#: Steps after which float32 and float64, both on a processor, still agree: losses of training within
+#: 2e-5, of images that are evaluated then within 5e-4. What rounding leaves in the widest VGG19 grows
+#: by hundreds with each step: losses of its second batch are 1e-2 apart.
+AGREEING = {"Conv": 200, "ResNet18": 200, "VGG19": 1}
+
+
 @gpu
 @pytest.mark.slow
 @pytest.mark.parametrize("augmentation", ["none", "affine"])
 @pytest.mark.parametrize("model", MEASURED)
-def test_losses_of_200_steps_are_those_of_the_processor(model, augmentation):
-    given = large(model, augmentation=augmentation)
+def test_losses_are_those_of_the_processor_as_long_as_they_can_be(model, augmentation):
+    settings, splits, networks = large(model, augmentation=augmentation)
+    given = settings, beginning(splits, 32 * AGREEING[model]), networks
     ours, theirs = trained(stacked, *given, "cuda"), trained(convolutional, *given)
     assert ours[0][0][0] == pytest.approx(theirs[0][0][0], rel=1e-4)
+    assert ours[1][0] == pytest.approx(theirs[1][0], rel=5e-3)
 
 
 @gpu

@@ -170,16 +170,25 @@ def _face(
 def cut_off_in_words(runs: pd.DataFrame, stop_fraction: float, unit: str) -> str:
     """Say which runs of an experiment were stopped before their end, and where; "" for none.
 
-    Such as "random, trained down to 0.07 of the filters".
+    Such as "random, trained down to 0.07 of the filters", or "12 of 15 runs of random, ..." where the
+    others are whole.
     """
     ends = cut_off(runs, stop_fraction)
     if ends.empty:
         return ""
-    methods = list(dict.fromkeys(ends.index.get_level_values("method")))
+    of_method = ends.groupby("method", sort=False).size()
+    methods = list(of_method.index)
     named = " and ".join([", ".join(methods[:-1]), methods[-1]] if methods[1:] else methods)
-    lowest, highest = (f"{end:.1g}" for end in (ends.min(), ends.max()))
-    where = highest if lowest == highest else f"{lowest} to {highest}"
-    return f"{named}, trained down to {where} of the {unit}"
+    all_runs = runs.groupby("method")["seed"].nunique()[methods]
+    if (of_method < all_runs).any():
+        named = f"{_range(of_method)} of {_range(all_runs)} runs of {named}"
+    return f"{named}, trained down to {_range(ends, '.1g')} of the {unit}"
+
+
+def _range(values: pd.Series, form: str = "d") -> str:
+    """The smallest and the largest of some numbers in words; one where they are alike."""
+    lowest, highest = (format(value, form) for value in (values.min(), values.max()))
+    return highest if lowest == highest else f"{lowest} to {highest}"
 
 
 def check_derived(published: str | Path, plan: Plan) -> None:

@@ -244,17 +244,22 @@ def _trained(facts: Facts) -> list[list[str]]:
     for name, settings in facts.record.settings.items():
         seeds = facts.record.seeds(name)
         runs = facts.runs[facts.runs["experiment"] == name]
-        ends = cut_off(runs, settings["stop_fraction"]).groupby("method").max()
+        ends = cut_off(runs, settings["stop_fraction"]).groupby("method").agg(["size", "max"])
         if ends.empty and min(seeds.values()) >= protocol.seeds():
             continue
         methods = dict.fromkeys(runs["method"])
         told = (
             f"`{method}`: {seeds[method]}"
-            + (f" (cut off at {ends[method]:.1g})" if method in ends.index else "")
+            + (_cut_off_at(*ends.loc[method], seeds[method]) if method in ends.index else "")
             for method in methods
         )
         rows.append([name, ", ".join(told)])
     return rows
+
+
+def _cut_off_at(runs: float, end: float, of: int) -> str:
+    which = "" if runs == of else f"{runs:.0f} "
+    return f" ({which}cut off at {end:.1g})"
 
 
 def _shares(facts: Facts) -> tuple[list[str], dict[str, list[str]]]:
