@@ -57,7 +57,10 @@ def test_verdicts_go_by_the_settings_of_the_runs_not_by_the_present_ones(publish
     ("ends", "expected"),
     [
         ({"minimum": [0.05, 0.04], "random": [0.05, 0.03]}, ""),
-        ({"minimum": [0.05, 0.04], "random": [0.07, 0.07]}, "random, trained down to 0.07 of the nodes"),
+        (
+            {"minimum": [0.05, 0.04], "random": [0.07, 0.07]},
+            "random, trained down to 0.07 of the nodes",
+        ),
         (
             {"minimum": [0.08, 0.06], "random": [0.07, 0.05]},
             "1 to 2 of 2 runs of minimum and random, trained down to 0.06 to 0.08 of the nodes",

@@ -26,7 +26,8 @@ SCALES = sorted(path.parent.name for path in PUBLISHED.glob("*/provenance.json")
 # names and places, and what the paper says or a statement fixes: none of them is a result
 NO_RESULTS = (
     r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}|`[^`]*`|\]\([^)]*\)"
-    r"|\b(?:Figures? \d+(?:(?:,| and) \d+)*|C\d+|(?:FC|Conv)\d+(?:-(?:FC|Conv)\d+)*|ResNet18|VGG19|CIFAR-10)\b"
+    r"|\b(?:Figures? \d+(?:(?:,| and) \d+)*|C\d+|(?:FC|Conv)\d+(?:-(?:FC|Conv)\d+)*)\b"
+    r"|\b(?:ResNet18|VGG19|CIFAR-10)\b"
     r"|^\d\. |p = 0\.\d|\b60% of the nodes|(?:[Ff]rom \S+ (?:down )?|down )to \S+\s+remaining"
     r"|[Ww]ith \d+% (?:left|of)"
 )

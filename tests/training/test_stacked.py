@@ -401,9 +401,9 @@ def large(model="Conv", precision="float32", steps=200, augmentation="none"):
     return settings, splits, networks
 
 
-#: Steps after which float32 and float64, both on a processor, still agree: losses of training within
-#: 2e-5, of images that are evaluated then within 5e-4. What rounding leaves in the widest VGG19 grows
-#: by hundreds with each step: losses of its second batch are 1e-2 apart.
+#: Steps after which float32 and float64, both on a processor, still agree: losses of training
+#: within 2e-5, of images that are evaluated then within 5e-4. What rounding leaves in the widest
+#: VGG19 grows by hundreds with each step: losses of its second batch are 1e-2 apart.
 AGREEING = {"Conv": 200, "ResNet18": 200, "VGG19": 1}
 
 

@@ -170,8 +170,8 @@ def _face(
 def cut_off_in_words(runs: pd.DataFrame, stop_fraction: float, unit: str) -> str:
     """Say which runs of an experiment were stopped before their end, and where; "" for none.
 
-    Such as "random, trained down to 0.07 of the filters", or "12 of 15 runs of random, ..." where the
-    others are whole.
+    Such as "random, trained down to 0.07 of the filters", or "12 of 15 runs of random, ..." where
+    the others are whole.
     """
     ends = cut_off(runs, stop_fraction)
     if ends.empty:
