@@ -250,16 +250,16 @@ def _trained(facts: Facts) -> list[list[str]]:
         methods = dict.fromkeys(runs["method"])
         told = (
             f"`{method}`: {seeds[method]}"
-            + (_cut_off_at(*ends.loc[method], seeds[method]) if method in ends.index else "")
+            + (_cut_off_at(ends.loc[method], seeds[method]) if method in ends.index else "")
             for method in methods
         )
         rows.append([name, ", ".join(told)])
     return rows
 
 
-def _cut_off_at(runs: float, end: float, of: int) -> str:
-    which = "" if runs == of else f"{runs:.0f} "
-    return f" ({which}cut off at {end:.1g})"
+def _cut_off_at(ends: pd.Series, seeds: int) -> str:
+    which = "" if ends["size"] == seeds else f"{ends['size']:.0f} "
+    return f" ({which}cut off at {ends['max']:.1g})"
 
 
 def _shares(facts: Facts) -> tuple[list[str], dict[str, list[str]]]:
