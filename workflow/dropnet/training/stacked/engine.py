@@ -22,7 +22,16 @@ from dropnet.training.augmentation import draw, warp
 from dropnet.training.gathering import Gatherer, gather
 from dropnet.training.stacked import kernels
 from dropnet.training.stacked.layout import operations_of
-from dropnet.training.stacked.memory import BORDER, IMAGES, Below, Grid, Input, Output, Scratch
+from dropnet.training.stacked.memory import (
+    BORDER,
+    IMAGES,
+    Batch,
+    Below,
+    Grid,
+    Input,
+    Output,
+    Scratch,
+)
 from dropnet.training.stacked.operations import Convolution, Nodes, Normalisation, Operation
 from dropnet.training.task import BaseTask, Split
 
@@ -203,7 +212,7 @@ class Stack:
         task, outputs = self.task, self._outputs_in_training()
         size, rate = task.batch_size, task.learning_rate / samples
         images = task.batches.images
-        read = self._forward(
+        batches = self._forward(
             Input(images, 0, size * images.stride(0), self._number), samples, outputs, True
         )
         last = self._classifier
@@ -222,7 +231,7 @@ class Stack:
                 relu = self.operations[source].rectified
                 below.append(Below(outputs[source].slope(), relu, source in written))
                 written.add(source)
-            operation.backward(read[index], samples, outputs[index], below, rate)
+            operation.backward(batches[index], below, rate)
         kernels.count[(1,)](self._number)
 
     @property
@@ -238,19 +247,19 @@ class Stack:
         outputs: Sequence[Output],
         training: bool,
         observe: Observer | None = None,
-    ) -> list[list[Input]]:
-        """Write the outputs of all operations; return what each has read."""
+    ) -> list[Batch]:
+        """Write the outputs of all operations; return what each has read and written."""
         given: list[Input] = []
-        read = []
+        batches = []
         for operation, out in zip(self.operations, outputs, strict=True):
-            own = [images if s == IMAGES else given[s] for s in operation.sources]
-            operation.forward(own, samples, out, training)
+            read = [images if s == IMAGES else given[s] for s in operation.sources]
+            batches.append(Batch(read, samples, out))
+            operation.forward(batches[-1], training)
             stride = operation.stride(out.values, samples)
             given.append(Input(out.values, stride, 0, self._number))
-            read.append(own)
             if observe:
-                observe(operation, own, out.values)
-        return read
+                observe(operation, read, out.values)
+        return batches
 
     def _outputs_in_training(self) -> list[Output]:
         """What a training step writes: made once, as recorded steps keep to it."""

@@ -9,6 +9,7 @@ Layouts, `n` the networks of the stack:
     kernel of a layer of nodes [n, positions and channels, nodes], likewise
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -91,6 +92,20 @@ class Output(NamedTuple):
         """The gradient, in training."""
         assert self.gradient is not None
         return self.gradient
+
+
+class Batch(NamedTuple):
+    """What an operation reads and gives for some samples, as many as its memory has room for.
+
+    Attributes:
+        read: the output of each source, or the images.
+        samples: how many there are.
+        out: where its output goes.
+    """
+
+    read: Sequence[Input]
+    samples: int
+    out: Output
 
 
 class Below(NamedTuple):

@@ -16,15 +16,7 @@ from dropnet.networks.models import Conv, Dense
 from dropnet.networks.steps import Sum, Weighted
 from dropnet.training.operations import NORM_EPSILON, NORM_MOMENTUM
 from dropnet.training.stacked import kernels
-from dropnet.training.stacked.memory import (
-    GROUP,
-    IMAGES,
-    Below,
-    Grid,
-    Input,
-    Output,
-    Scratch,
-)
+from dropnet.training.stacked.memory import GROUP, IMAGES, Batch, Below, Grid, Input, Scratch
 from dropnet.training.stacked.tiles import BLOCK, PARTS_AT_ONCE, ROWS, SPAN, SUMMED, TILES, Tiles
 from dropnet.training.task import BaseTask
 
@@ -78,24 +70,15 @@ class Operation:
         """Return copies of the weights of a network."""
         return {}
 
-    def forward(self, read: Sequence[Input], samples: int, out: Output, training: bool) -> None:
-        """Write the output for some samples."""
+    def forward(self, batch: Batch, training: bool) -> None:
+        """Write the output for a batch."""
         raise NotImplementedError
 
-    def backward(
-        self,
-        read: Sequence[Input],
-        samples: int,
-        out: Output,
-        below: Sequence[Below | None],
-        rate: float,
-    ) -> None:
+    def backward(self, batch: Batch, below: Sequence[Below | None], rate: float) -> None:
         """Update the weights, and write the gradients of what was read.
 
         Args:
-            read: as in the forward pass.
-            samples: of the batch.
-            out: as in the forward pass, its gradient complete.
+            batch: as in the forward pass; the gradient of its output is complete.
             below: what to write for each source; None for the images.
             rate: of the update.
         """
@@ -338,8 +321,9 @@ class Convolution(_Layer):
         """The numbers that the parts of its gradients take, for a whole batch."""
         return self._numbers
 
-    def forward(self, read: Sequence[Input], samples: int, out: Output, training: bool) -> None:
+    def forward(self, batch: Batch, training: bool) -> None:
         """Write the output for some samples, and the winners in training."""
+        read, samples, out = batch
         self._convolve(read[0], samples, out.values, out.winners, self.grid, self.pool)
 
     def rectify(self, x: Input, samples: int, active: torch.Tensor) -> None:
@@ -367,15 +351,9 @@ class Convolution(_Layer):
             PRECISION=precision_of(self.task), **tiles.arguments(),
         )  # fmt: skip
 
-    def backward(
-        self,
-        read: Sequence[Input],
-        samples: int,
-        out: Output,
-        below: Sequence[Below | None],
-        rate: float,
-    ) -> None:
+    def backward(self, batch: Batch, below: Sequence[Below | None], rate: float) -> None:
         """Write the gradient of the input, unless it is that of the images; update the weights."""
+        read, samples, out = batch
         gradient = out.slope()
         winner = gradient if out.winners is None else out.winners
         self._of_kernel(read[0], samples, gradient, winner)
@@ -487,8 +465,9 @@ class Normalisation(Operation):
         blocks: int = triton.cdiv(samples * self.grid.positions, BLOCK)
         return blocks
 
-    def forward(self, read: Sequence[Input], samples: int, out: Output, training: bool) -> None:
+    def forward(self, batch: Batch, training: bool) -> None:
         """Write the output: by the moments of these samples in training, else by the averages."""
+        read, samples, out = batch
         x, grid = read[0].values, self.grid
         rows, blocks = samples * grid.positions, self._blocks(samples)
         if training:
@@ -509,15 +488,9 @@ class Normalisation(Operation):
             self.beta, self.widths_table, rows, FILTERS=grid.channels,
         )  # fmt: skip
 
-    def backward(
-        self,
-        read: Sequence[Input],
-        samples: int,
-        out: Output,
-        below: Sequence[Below | None],
-        rate: float,
-    ) -> None:
+    def backward(self, batch: Batch, below: Sequence[Below | None], rate: float) -> None:
         """Write the gradient of the input, and update gamma and beta."""
+        read, samples, out = batch
         x, grid = read[0].values, self.grid
         rows, blocks = samples * grid.positions, self._blocks(samples)
         kernels.of_normal[blocks, grid.channels // SUMMED["COLUMNS"], self.size](
@@ -549,8 +522,9 @@ class Pooling(Operation):
         """Say whether its output has winners."""
         return True
 
-    def forward(self, read: Sequence[Input], samples: int, out: Output, training: bool) -> None:
+    def forward(self, batch: Batch, training: bool) -> None:
         """Write the output for some samples, and the winners in training."""
+        read, samples, out = batch
         x, z, rows = read[0].values, out.values, samples * self.grid.positions
         winner = z if out.winners is None else out.winners
         self.launch(
@@ -559,15 +533,9 @@ class Pooling(Operation):
             FILTERS=self.grid.channels, KEEP=out.winners is not None,
         )  # fmt: skip
 
-    def backward(
-        self,
-        read: Sequence[Input],
-        samples: int,
-        out: Output,
-        below: Sequence[Below | None],
-        rate: float,
-    ) -> None:
+    def backward(self, batch: Batch, below: Sequence[Below | None], rate: float) -> None:
         """Write the gradient of the input."""
+        read, samples, out = batch
         x, into, rows = read[0].values, only(below), samples * self.below.positions
         gradient = out.slope()
         self.launch(
@@ -613,8 +581,9 @@ class Adding(Operation):
                 row[own] = torch.arange(len(own), dtype=torch.int32)
             self.wholes.append(whole.to(task.device))
 
-    def forward(self, read: Sequence[Input], samples: int, out: Output, training: bool) -> None:
+    def forward(self, batch: Batch, training: bool) -> None:
         """Write the output for some samples."""
+        read, samples, out = batch
         body, shortcut = (x.values for x in read)
         z, rows = out.values, samples * self.grid.positions
         self.launch(
@@ -623,15 +592,9 @@ class Adding(Operation):
             SHORTCUT=self.paths[1].channels, FILTERS=self.grid.channels,
         )  # fmt: skip
 
-    def backward(
-        self,
-        read: Sequence[Input],
-        samples: int,
-        out: Output,
-        below: Sequence[Below | None],
-        rate: float,
-    ) -> None:
+    def backward(self, batch: Batch, below: Sequence[Below | None], rate: float) -> None:
         """Write the gradients of both paths."""
+        read, samples, out = batch
         gradient, rows = out.slope(), samples * self.grid.positions
         for x, into, grid, channels, own in zip(
             read, below, self.paths, self.parts, self.own, strict=True
@@ -653,23 +616,18 @@ class Averaging(Operation):
         self.below = below
         super().__init__(task, [source], Grid(1, 1, below.channels, border=0), widths)
 
-    def forward(self, read: Sequence[Input], samples: int, out: Output, training: bool) -> None:
+    def forward(self, batch: Batch, training: bool) -> None:
         """Write the output for some samples."""
+        read, samples, out = batch
         x, z = read[0].values, out.values
         self.launch(
             kernels.average, self.below, samples, x, x.stride(0), z, z.stride(0),
             self.widths_table, samples, FILTERS=self.grid.channels,
         )  # fmt: skip
 
-    def backward(
-        self,
-        read: Sequence[Input],
-        samples: int,
-        out: Output,
-        below: Sequence[Below | None],
-        rate: float,
-    ) -> None:
+    def backward(self, batch: Batch, below: Sequence[Below | None], rate: float) -> None:
         """Write the gradient of the input."""
+        read, samples, out = batch
         x, into, rows = read[0].values, only(below), samples * self.below.positions
         gradient = out.slope()
         self.launch(
@@ -728,8 +686,9 @@ class Nodes(_Layer):
         """From one network's output for some samples to the next one's: there is no gap."""
         return samples * values.shape[2]
 
-    def forward(self, read: Sequence[Input], samples: int, out: Output, training: bool) -> None:
+    def forward(self, batch: Batch, training: bool) -> None:
         """Write the output for some samples."""
+        read, samples, out = batch
         x, parts = read[0], self._parts(samples)
         tiles = TILES["connect", "filters", self.columns]
         across = self.grid.channels // tiles.columns
@@ -745,15 +704,9 @@ class Nodes(_Layer):
             NODES=self.grid.channels, SPAN=SPAN, RELU=self.rectified, ROWS=rows,
         )  # fmt: skip
 
-    def backward(
-        self,
-        read: Sequence[Input],
-        samples: int,
-        out: Output,
-        below: Sequence[Below | None],
-        rate: float,
-    ) -> None:
+    def backward(self, batch: Batch, below: Sequence[Below | None], rate: float) -> None:
         """Write the gradient of the input, and update the weights."""
+        read, samples, out = batch
         x, into = read[0], only(below)
         step = 32 if self.grid.channels <= 64 else 16
         kernels.disconnect[triton.cdiv(self.positions * max(1, *self.rows), step), self.size](
