@@ -45,8 +45,6 @@ GOOD_EFFICIENCY = 0.9
 NO_FASTER = 1.02  # times the critical path: more cores bring nothing
 MARGIN = 2  # of time limits, over the longest predicted job
 
-MODEL_C = "Conv64-Conv64-Conv128-Conv128"  # the one of its kind that scale `evidence` has
-
 
 def work_out(plan: Plan, measured: Mapping[str, Any]) -> dict[str, Any]:
     """All that the document says."""
@@ -71,11 +69,10 @@ def work_out(plan: Plan, measured: Mapping[str, Any]) -> dict[str, Any]:
 
 def epochs_used(plan: Plan, forecast: Forecast) -> dict[str, Any]:
     """Mean epochs by family and band; what the work would be with other ones than assumed."""
-    paper, evidence = plan.at(SCALE), plan.at("evidence")
+    paper = plan.at(SCALE)
     every = [paper.settings(name) for name in paper.experiments]
     families = {settings.model for settings in every}
-    reduced = published_runs(evidence)
-    cut_short = Epochs(reduced[reduced.family == "ConvFC256"]).runs.epochs
+    in_colour = float(forecast.epochs["ConvFC256"].runs.epochs.mean())
     limit = every[0].max_epochs
     return {
         "bands": BANDS,
@@ -85,12 +82,8 @@ def epochs_used(plan: Plan, forecast: Forecast) -> dict[str, Any]:
         },
         "assumed": [forecast.others.of(low, 1)[0] for low in BANDS],
         "families_assumed": sorted(families - set(forecast.epochs)),
-        # all that is published of Model C: too low, as training was stopped at a limit
-        "cut_short": {
-            "limit": evidence.settings(MODEL_C).max_epochs,
-            "mean": cut_short.mean(),
-            "work": total_with(forecast, cut_short.mean()),
-        },
+        # images in colour, like those of the families that are assumed
+        "in_colour": {"mean": in_colour, "work": total_with(forecast, in_colour)},
         "limit": {"epochs": limit, "work": total_with(forecast, limit)},
     }
 

@@ -514,7 +514,7 @@ def test_the_axis_of_differences_is_logarithmic_where_few_are_far():
     ):
         below = plot(curve, make_face(), paper).axes[-1]
         assert below.get_yscale() == scale
-        assert ("logarithmic beyond 0.02" in below.get_title(loc="left")) == (scale == "symlog")
+        assert ("logarithmic beyond ±0.02" in below.get_title(loc="left")) == (scale == "symlog")
         (heights,) = differences_of(below)
         lowest, highest = below.get_ylim()
         assert all(lowest < height < highest for height in heights)

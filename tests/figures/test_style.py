@@ -37,6 +37,14 @@ def test_unknown_methods_get_styles_of_their_own_beside_the_known_ones():
     assert len({style.colour for style in made.values()}) == 3
 
 
+def test_a_pruning_fraction_looks_alike_whatever_is_beside_it():
+    few, more = (
+        styles([f"minimum (p={p})" for p in fractions])
+        for fractions in ((0.3, 0.9), (0.2, 0.3, 0.4, 0.5, 0.9))
+    )
+    assert all(more[method] == style for method, style in few.items())
+
+
 def test_a_series_goes_from_dark_to_light():
     made = styles([f"minimum (p={p})" for p in (0.2, 0.3, 0.4, 0.5, 0.9)])
     greys = [

@@ -64,3 +64,14 @@ def test_the_papers_curves_are_those_that_came_with_the_project(tmp_path):
             paper_curves(copy)
     with pytest.raises(UserError, match="no such file"):
         paper_curves(tmp_path / "nowhere.csv")
+
+
+def test_a_bar_that_hides_behind_its_marker_is_no_longer_than_one_that_shows():
+    read, filled = pd.read_csv(PAPER_CURVES), paper_curves()
+    hidden = read["ci95"].isna()
+    assert hidden.any()
+    assert filled["ci95"][~hidden].equals(read["ci95"][~hidden])
+    for figure, own in filled[hidden].groupby("figure"):
+        shown = read[(read["figure"] == figure) & (read["ci95"] > 0)]["ci95"]
+        assert (own["ci95"] == shown.min()).all()
+        assert own["ci95"].min() > 0

@@ -372,13 +372,13 @@ def _set_difference_axis(axes: Axes, apart: pd.DataFrame) -> None:
     """Limits of equal size that hold every point; logarithmic where few points are far away."""
     sizes = apart["difference"].abs()
     farthest = max([LEAST_SPAN / 2, *(sizes + apart["ci95"].fillna(0))])  # there may be no point
-    title = "ours minus the paper's, at fractions that both have"
+    title = "ours minus the paper's, at fractions that both have, side by side"
     if farthest > FAR_APART > sizes.median():
         axes.set_yscale("symlog", linthresh=NEAR, linscale=1)
         ticks = [tick for tick in DIFFERENCES if tick != (0.3 if farthest > 0.5 else 1)]
         axes.yaxis.set_major_locator(FixedLocator([*ticks, *(-tick for tick in ticks)]))
         axes.yaxis.set_minor_locator(FixedLocator([]))
-        title += f"; logarithmic beyond {NEAR:g}"
+        title += f"; logarithmic beyond ±{NEAR:g}"
     scale = axes.yaxis.get_transform()
     limit = scale.inverted().transform((1 + 2 * Y_MARGIN) * scale.transform(farthest))
     axes.set(ylim=(-limit, limit), ylabel="Difference", title=title)

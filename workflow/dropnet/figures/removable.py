@@ -60,9 +60,9 @@ def header(rows: pd.DataFrame, margin: float, note: str) -> page.Header:
     points = f"{margin * 100:g} point{'s' if margin != 0.01 else ''}"
     shown = rows[rows["removable"].notna()]
     says = "Largest share removed, of those trained, before the mean accuracy falls below that;"
-    says += " bars: 95% interval."
+    says += " bars: 95% interval, to 1 where its end is not known."
     if not shown["crossed"].all():
-        says += " Arrows: it never does, at least so much can go."
+        says += " Arrows: it does not as far as all runs go, so that at least so much can go."
     missing = rows[rows["removable"].isna()]
     for why, left_out in (
         ("near chance", missing[missing["at_chance"]]),

@@ -58,6 +58,18 @@ OTHER_COLOURS = "viridis"
 OTHER_MARKERS = ("o", "^", "s", "D", "v", "P", "X")
 OTHER_DASHES: tuple[Dashes, ...] = (SOLID, (6, 1.5), (3, 1.2), (5, 1.2, 1, 1.2), (1.2, 1.2))
 
+# The paper's pruning fractions (Figures 18 to 20) are such a series, the same in every figure.
+FRACTIONS = {
+    f"minimum (p={fraction})": Style(colour, marker, dashes)
+    for fraction, colour, marker, dashes in zip(
+        ("0.2", "0.3", "0.4", "0.5", "0.9"),
+        seaborn.color_palette(OTHER_COLOURS, 5).as_hex(),
+        OTHER_MARKERS[:5],
+        OTHER_DASHES,
+        strict=True,
+    )
+}
+
 # Criteria, by what they look at; the order is that of panels, and within a family that of colours.
 # A metric that is listed nowhere is of the family `YOURS`; what chooses at random, the oracle and
 # every variant are controls.
@@ -102,8 +114,9 @@ def context() -> AbstractContextManager[None]:
 
 
 def styles(methods: Sequence[str]) -> dict[str, Style]:
-    """The style of each method: that of `STYLES`, else its place in a dark-to-light series."""
-    others = [method for method in methods if method not in STYLES]
+    """The style of each method: its own if it is known, else its place in a dark-to-light series."""
+    known = STYLES | FRACTIONS
+    others = [method for method in methods if method not in known]
     colours = seaborn.color_palette(OTHER_COLOURS, len(others)).as_hex()
     made = {
         method: Style(
@@ -113,7 +126,7 @@ def styles(methods: Sequence[str]) -> dict[str, Style]:
         )
         for place, (method, colour) in enumerate(zip(others, colours, strict=True))
     }
-    return {method: STYLES.get(method) or made[method] for method in methods}
+    return {method: known.get(method) or made[method] for method in methods}
 
 
 def family(metric: str, variant: str = "") -> str:

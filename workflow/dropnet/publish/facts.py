@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from dropnet.chance import near_chance
 from dropnet.criteria.league import against_random, listed
 from dropnet.errors import UserError
 from dropnet.files.csv_tables import read_table
@@ -154,10 +155,25 @@ class Facts:
         decidable = judging.decided_by(self.claims, reduced=False)
         return int((decidable[column] == answer).sum())
 
-    def distance_to_paper(self, figure: str, method: str) -> str:
+    def at_chance(self, experiment: str, method: str, at: float) -> str:
+        """Return how many of its runs are near chance at a fraction remaining: "2 of 4"."""
+        rows = _rows(self.runs, "runs.csv", experiment=experiment, method=method)
+        rows = rows[rows["fraction_remaining"].round(3) == at]
+        if rows.empty:
+            raise UserError(f"runs.csv has no row of {experiment}, {method} at {at}")
+        classes = self.record.settings[experiment]["classes"]
+        failed = sum(near_chance(accuracy, classes) for accuracy in rows["test_accuracy"])
+        return f"{failed} of {len(rows)}"
+
+    def difference_from_paper(self, figure: str, method: str) -> str:
         """Return the mean difference of a curve, ours minus the paper's, in points: "-19.7"."""
         row = _rows(self.beside_paper, "curves.csv", figure=figure, method=method).iloc[0]
         return f"{100 * row['mean']:+.1f}"
+
+    def distance_from_paper(self, figure: str, method: str) -> str:
+        """Return the mean size of a curve's differences from the paper's, in points: "3.4"."""
+        row = _rows(self.beside_paper, "curves.csv", figure=figure, method=method).iloc[0]
+        return f"{100 * row['distance']:.1f}"
 
     def near_paper(self, points: float, unit: str) -> str:
         """Return how many curves are as near to the paper's at an average point: "29 of 33".

@@ -40,7 +40,7 @@ from dropnet.paper.judging import (
 )
 from dropnet.publish.derived import cut_off_in_words
 from dropnet.publish.facts import Facts, share_in_words
-from dropnet.publish.record import folders
+from dropnet.publish.record import Record, folders
 from dropnet.settings import unit_of
 from dropnet.tables.aggregate import points
 from dropnet.tables.margins import SHOWN
@@ -187,6 +187,7 @@ def scale_page(facts: Facts, scales: dict[str, Facts], configured: Collection[st
             record=facts.record,
             configured=folder.name in configured,
             cut_off=_cut_off(facts),
+            mixed=_mixed(facts.record),
             trained=_trained(facts),
             protocol_seeds=protocol.seeds(),
             fewest_seeds=FEWEST_SEEDS,
@@ -225,6 +226,18 @@ def _first_whole(picture: str) -> tuple[bool, str, str]:
     """The contrasts first, then experiment by experiment."""
     _, _, experiment = picture.partition("_")[2].partition("_")
     return picture != "criteria.png", experiment, picture
+
+
+def _mixed(record: Record) -> dict[str, list[str]]:
+    """The experiments whose methods ran on a GPU and on a processor, or on different GPUs: where."""
+    devices: dict[str, set[str]] = {}
+    for job in record.jobs:
+        devices.setdefault(job["experiment"], set()).add(job["environment"]["device"])
+    return {
+        name: [f"{listed(of)} on {where}" for where, of in record.machines_of(name).items()]
+        for name, found in devices.items()
+        if len(found) > 1
+    }
 
 
 def _cut_off(facts: Facts) -> list[tuple[str, str]]:

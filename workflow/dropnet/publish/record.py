@@ -98,8 +98,17 @@ class Record:
     @property
     def machines(self) -> list[str]:
         """What they ran on, in words: GPUs, and processors."""
-        found = self.environments
-        return sorted({one["cpu"] if one["device"] == "cpu" else one["device"] for one in found})
+        return sorted({_machine(job) for job in self.jobs})
+
+    def machines_of(self, experiment: str) -> dict[str, list[str]]:
+        """Return, by what they ran on, the methods of an experiment."""
+        found: dict[str, list[str]] = {}
+        for job in self.jobs:
+            if job["experiment"] == experiment and job["method"] != BASELINE:
+                methods = found.setdefault(_machine(job), [])
+                if job["method"] not in methods:
+                    methods.append(job["method"])
+        return found
 
     @property
     def runs(self) -> set[Run]:
@@ -211,6 +220,12 @@ class Record:
             if job["clean"] is not True:
                 said = f"{what} uncommitted changes to commit {job['commit'][:10]}"
                 raise UserError(f"{said}; {COMMITTED}")
+
+
+def _machine(job: Mapping[str, Any]) -> str:
+    where = job["environment"]
+    name: str = where["cpu"] if where["device"] == "cpu" else where["device"]
+    return name
 
 
 def _seed_numbers(seeds: str) -> list[int]:
