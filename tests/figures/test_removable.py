@@ -112,7 +112,7 @@ def test_a_margin_that_is_never_crossed_is_told_by_an_arrow():
     assert [arrow.xy for arrow in arrows] == [
         pytest.approx((0.4 + 0.1 * place, place + 1)) for place in range(4)
     ]
-    assert "Arrows: it does not as far as all runs go" in words(plot(table, 0.01, ""))[1]
+    assert "Arrows: it stays above that as far as all runs go" in words(plot(table, 0.01, ""))[1]
     assert "Arrows" not in words(plot(make_table(), 0.01, ""))[1]
 
 

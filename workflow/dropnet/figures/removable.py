@@ -62,7 +62,7 @@ def header(rows: pd.DataFrame, margin: float, note: str) -> page.Header:
     says = "Largest share removed, of those trained, before the mean accuracy falls below that;"
     says += " bars: 95% interval, to 1 where its end is not known."
     if not shown["crossed"].all():
-        says += " Arrows: it does not as far as all runs go, so that at least so much can go."
+        says += " Arrows: it stays above that as far as all runs go."
     missing = rows[rows["removable"].isna()]
     for why, left_out in (
         ("near chance", missing[missing["at_chance"]]),

@@ -114,7 +114,7 @@ def context() -> AbstractContextManager[None]:
 
 
 def styles(methods: Sequence[str]) -> dict[str, Style]:
-    """The style of each method: its own if it is known, else its place in a dark-to-light series."""
+    """The style of each method: that of its own, else its place in a dark-to-light series."""
     known = STYLES | FRACTIONS
     others = [method for method in methods if method not in known]
     colours = seaborn.color_palette(OTHER_COLOURS, len(others)).as_hex()

@@ -229,7 +229,7 @@ def _first_whole(picture: str) -> tuple[bool, str, str]:
 
 
 def _mixed(record: Record) -> dict[str, list[str]]:
-    """The experiments whose methods ran on a GPU and on a processor, or on different GPUs: where."""
+    """Experiments whose methods ran on both GPU and processor, or on different GPUs: which where."""
     devices: dict[str, set[str]] = {}
     for job in record.jobs:
         devices.setdefault(job["experiment"], set()).add(job["environment"]["device"])
