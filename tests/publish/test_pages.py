@@ -1,5 +1,6 @@
 """Pages agree with the tables, whoever has changed one of them."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -50,6 +51,20 @@ def test_the_page_has_the_numbers_worked_by_hand(published):
     shown, folded = text.split("<details><summary>1 more ")
     assert "![fig03: FC5-FC5, test accuracy](figures/fig03.png)" in shown
     assert "figures/fig03_epochs.png" in folded
+
+
+def test_the_page_says_where_methods_ran_if_on_several_kinds_of_machine(published):
+    path = Path("published/small") / RECORD
+    record = json.loads(path.read_text())
+    assert "several kinds of machine" not in pages()[1]
+    gpu = record["environments"][0] | {"device": "A GPU"}
+    moved = [job for job in record["jobs"] if job["method"] == "minimum_layer"]
+    for job in moved:
+        job["environment"] = len(record["environments"])
+    path.write_text(json.dumps(record | {"environments": [*record["environments"], gpu]}))
+    _, text = pages()
+    assert "\n* FC5-FC5: `minimum` on A processor; `minimum_layer` on A GPU\n" in text
+    assert "job hours on A GPU, A processor." in text
 
 
 def test_every_table_of_a_page_is_one(published):

@@ -229,7 +229,7 @@ def _first_whole(picture: str) -> tuple[bool, str, str]:
 
 
 def _mixed(record: Record) -> dict[str, list[str]]:
-    """Experiments whose methods ran on both GPU and processor, or on different GPUs: which where."""
+    """Experiments whose methods ran on GPU and processor, or on different GPUs: which where."""
     devices: dict[str, set[str]] = {}
     for job in record.jobs:
         devices.setdefault(job["experiment"], set()).add(job["environment"]["device"])
