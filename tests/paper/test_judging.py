@@ -1,6 +1,7 @@
 """The judge, on curves whose right verdicts are known, both ways; and on the paper's own."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -212,6 +213,27 @@ def test_a_reduced_protocol_says_nothing_without_its_controls(curves, options, r
     assert row["verdict"] == (OPEN_REDUCED if reason else SUPPORTED)
     assert row["reason"].startswith(reason) if reason else row["reason"] == ""
     assert pd.isna(row["p_holds"]) == bool(reason)
+
+
+def test_the_controls_may_be_seen_in_an_experiment_that_is_trained_alike():
+    curves = {"minimum": shifted(0.05), "random": FLAT}
+    theirs = paper(**dict.fromkeys(curves, (FLAT, 0.001)))
+    alike = {"minimum": FLAT, "maximum": COLLAPSED}
+    own, other = runs_of(curves, seeds=8), runs_of(alike, seeds=8).assign(experiment="Y")
+    for runs, names, verdict, reason in (
+        ([own, other], ["Y"], SUPPORTED, ""),
+        ([own, other], [], OPEN_REDUCED, "no control: maximum has not run"),
+        ([own], ["Y"], OPEN_REDUCED, "no control: maximum has not run"),
+        (
+            [own, runs_of({"minimum": FLAT, "maximum": FLAT}, seeds=8).assign(experiment="Y")],
+            ["Y"],
+            OPEN_REDUCED,
+            "the collapse of maximum is not seen",
+        ),
+    ):
+        drawn = {"fig03": replace(drawn_from(curves, "3 epochs"), alike=names)}
+        (row,) = judge([statement()], pd.concat(runs), drawn, theirs).to_dict("records")
+        assert (row["verdict"], row["reason"]) == (verdict, reason)
 
 
 def test_the_two_protocols_are_two_families_of_tests():

@@ -8,9 +8,21 @@ import pytest
 
 from dropnet.config.check import load
 from dropnet.config.plan import Plan
+from dropnet.paper import protocol
 from dropnet.paper.protocol import caption, reductions_of
 
 SHIPPED = load(Path(__file__).parents[2] / "config.yaml")
+
+
+def test_experiments_are_trained_alike_if_all_but_their_names_is_the_same():
+    settings = {
+        "A": {"experiment": "A", "dataset": "MNIST", "widths": [3], "patience": 5},
+        "B": {"experiment": "B", "dataset": "MNIST", "widths": [3], "patience": 5},
+        "older": {"experiment": "older", "dataset": "MNIST", "widths": [3]},
+        "other": {"experiment": "other", "dataset": "MNIST", "widths": [4], "patience": 5},
+    }
+    assert protocol.trained_alike("A", settings) == ["B", "older"]
+    assert protocol.trained_alike("other", settings) == []
 
 
 def test_a_picture_of_several_experiments_names_those_that_are_reduced():

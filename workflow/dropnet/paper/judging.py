@@ -118,6 +118,7 @@ class Drawn:
         classes: of the data set.
         stop_fraction: of the experiment: a run that has not reached it was cut off. With 1, all
             runs count as whole.
+        alike: experiments that are trained by the same settings, and may have other methods.
     """
 
     experiment: str
@@ -125,6 +126,7 @@ class Drawn:
     reductions: str
     classes: int
     stop_fraction: float = 1.0
+    alike: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -188,7 +190,7 @@ class Case:
             return cls(statement, None, theirs, "")
         why = _why_not(ours, figure)
         if not why and figure.reductions:
-            why = uncontrolled(statement.figure, figure, of_experiment, paper)
+            why = uncontrolled(statement.figure, figure, _of_controls(runs, figure), paper)
         return cls(statement, ours, theirs, why, bool(figure.reductions))
 
     @property
@@ -241,6 +243,12 @@ def _why_not(ours: Effects, figure: Drawn) -> str:
     return "" if has_spread(ours.by_seed) else "no spread between the seeds"
 
 
+def _of_controls(runs: pd.DataFrame, figure: Drawn) -> pd.DataFrame:
+    """The runs that can show what is known: of the experiment, else of one that is trained alike."""
+    found = [runs[runs["experiment"] == name] for name in (figure.experiment, *figure.alike)]
+    return next((own for own in found if "maximum" in set(own["method"])), found[0])
+
+
 def uncontrolled(figure: str, drawn: Drawn, runs: pd.DataFrame, paper: pd.DataFrame) -> str:
     """Say why runs by a reduced protocol cannot tell anything about the paper's; "" if they can.
 
@@ -251,7 +259,7 @@ def uncontrolled(figure: str, drawn: Drawn, runs: pd.DataFrame, paper: pd.DataFr
     Args:
         figure: of the paper.
         drawn: what it is drawn from.
-        runs: of that experiment.
+        runs: of that experiment, or of one trained alike.
         paper: the paper's curves.
     """
     theirs = paper[(paper["figure"] == figure) & (paper["fraction_remaining"] == 1)]

@@ -65,6 +65,21 @@ def figures() -> dict[str, tuple[str, str]]:
     }
 
 
+def trained_alike(name: str, settings: Mapping[str, Values]) -> list[str]:
+    """Return the other experiments that have all settings of the named one.
+
+    Args:
+        name: of an experiment.
+        settings: of each experiment, by its name.
+    """
+    own = {**complete(settings[name]), "experiment": ""}
+    return [
+        other
+        for other, values in settings.items()
+        if other != name and {**complete(values), "experiment": ""} == own
+    ]
+
+
 def reductions(experiment: str, values: Values, own: Values, ignore: Iterable[str] = ()) -> str:
     """Return in words how an experiment differs from the paper's protocol, or "".
 

@@ -238,6 +238,7 @@ def _verdicts(record: Record, runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
             protocol.reductions_of(settings[figure.experiment]),
             settings[figure.experiment]["classes"],
             settings[figure.experiment]["stop_fraction"],
+            protocol.trained_alike(figure.experiment, settings),
         )
         for name, figure in plan.figures.items()
         if figure.experiment in settings and figure.of_paper
