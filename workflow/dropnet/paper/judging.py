@@ -244,7 +244,7 @@ def _why_not(ours: Effects, figure: Drawn) -> str:
 
 
 def _of_controls(runs: pd.DataFrame, figure: Drawn) -> pd.DataFrame:
-    """The runs that can show what is known: of the experiment, else of one that is trained alike."""
+    """The runs that can show what is known: of the experiment, else of one trained alike."""
     found = [runs[runs["experiment"] == name] for name in (figure.experiment, *figure.alike)]
     return next((own for own in found if "maximum" in set(own["method"])), found[0])
 
