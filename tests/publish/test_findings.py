@@ -8,7 +8,6 @@ import json
 import re
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
@@ -324,26 +323,6 @@ def test_nothing_is_decided_by_the_runs_of_few_seeds_at_a_reduced_scale():
     run = EVIDENCE.claims[EVIDENCE.claims["verdict"] != "not run"]
     assert set(run["verdict"]) == {"open at reduced scale"}
     assert set(run["reason"]) == {"too few seeds: a reduced protocol needs 8"}
-
-
-def test_on_model_b_three_seeds_do_not_tell_minimum_from_chance():
-    table = EVIDENCE.shares[EVIDENCE.shares["experiment"] == "Conv64-Conv64"].set_index("method")
-    table = table.loc[["minimum", "random"]]
-    assert (table["removable"] > 0.9).all()
-    assert table["ci_low"].max() < table["ci_high"].min()
-    methods = ("minimum", "random", "minimum_layer", "random_layer")
-    places = np.linspace(0.055, 1, 50)
-    curves = [curve(EVIDENCE, "fig06", name) for name in methods]
-    together = [np.interp(places, points.index, points) for points in curves]
-    assert np.ptp(together, axis=0).max() < 0.01
-
-
-def test_on_model_c_random_choice_ends_at_chance():
-    runs = EVIDENCE.runs[EVIDENCE.runs["experiment"] == "Conv64-Conv64-Conv128-Conv128"]
-    last = runs[runs["fraction_remaining"] <= 0.1].groupby("method")["test_accuracy"]
-    assert last.max()["random"] == 0.1
-    assert last.min()[["minimum", "minimum_layer"]].min() > 0.3
-    assert EVIDENCE.beside_paper.query("figure == 'fig09'").eval("ours < paper").all()
 
 
 def test_figure_14_has_its_methods_together_down_to_a_fifth():
