@@ -26,12 +26,12 @@ SCALES = sorted(path.parent.name for path in PUBLISHED.glob("*/provenance.json")
 # names and places, and what the paper says or a statement fixes: none of them is a result
 NO_RESULTS = (
     r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}|`[^`]*`|\]\([^)]*\)"
-    r"|\b(?:Figures? \d+(?:(?:,| and) \d+)*|C\d+|(?:FC|Conv)\d+(?:-(?:FC|Conv)\d+)*)\b"
+    r"|\b(?:Figures? S?\d+(?:(?:,| and) \d+)*|C\d+|(?:FC|Conv)\d+(?:-(?:FC|Conv)\d+)*)\b"
     r"|\b(?:ResNet18|VGG19|CIFAR-10)\b"
     r"|^\d\. |p = 0\.\d|\b60% of the nodes|(?:[Ff]rom \S+ (?:down )?|down )to \S+\s+remaining"
     r"|[Ww]ith \d+% (?:left|of)|95% intervals|\"0.3 remaining\" is 30%"
 )
-PAPER, EVIDENCE = (Facts(PUBLISHED / name) for name in ("paper", "evidence"))
+PAPER, REDUCED, EVIDENCE = (Facts(PUBLISHED / name) for name in ("paper", "reduced", "evidence"))
 MODEL_A = ("FC40-FC40-criteria", "FC20-FC40-criteria", "FC40-FC20-criteria")
 
 
@@ -315,6 +315,20 @@ def test_a_single_seed_decides_nothing():
 
 
 # ------------------------------------------------------------------------------ reduced scales
+
+
+def test_at_reduced_scale_half_of_the_filters_are_not_free_and_little_else_is_decided():
+    claims = REDUCED.claims.set_index("statement")
+    run = claims[claims["verdict"] != "not run"]
+    assert (run["seeds"] >= 8).all()
+    assert set(run.index[run["verdict"] == "contradicted at reduced scale"]) == {
+        "C4.3", "C4.4", "C4.7", "C4.8"
+    }  # fmt: skip
+    assert set(run.index[run["verdict"] == "open at reduced scale"]) == {"C4.10", "C4.12", "C4.15"}
+    assert claims.loc["C4.14", "verdict"] == "supported at reduced scale"
+    assert abs(claims.loc[["C4.10", "C4.12", "C4.15"], "effect"]).max() < 0.02
+    for figure in ("fig10", "figS07"):
+        assert curve(REDUCED, figure, "maximum").iloc[0] < 0.2
 
 
 def test_nothing_is_decided_by_the_runs_of_few_seeds_at_a_reduced_scale():

@@ -165,6 +165,11 @@ class Facts:
         failed = sum(near_chance(accuracy, classes) for accuracy in rows["test_accuracy"])
         return f"{failed} of {len(rows)}"
 
+    def unpruned_in_paper(self, figure: str, method: str) -> str:
+        """Return the accuracy of the paper's unpruned networks, to three digits: "68.6%"."""
+        row = _rows(self.beside_paper, "curves.csv", figure=figure, method=method).iloc[0]
+        return f"{100 * row['paper']:.1f}%"
+
     def difference_from_paper(self, figure: str, method: str) -> str:
         """Return the mean difference of a curve, ours minus the paper's, in points: "-19.7"."""
         row = _rows(self.beside_paper, "curves.csv", figure=figure, method=method).iloc[0]
