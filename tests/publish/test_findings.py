@@ -60,6 +60,14 @@ def share(facts, experiment, method):
     return rows.set_index("method").loc[method, "removable"]
 
 
+def runs_of(experiment):
+    return PAPER.runs[PAPER.runs["experiment"] == experiment]
+
+
+def has_empty_layer(runs):
+    return runs["remaining"].map(lambda layers: "0" in layers.split("|"))
+
+
 def verdict(statement):
     return PAPER.claims.set_index("statement").loc[statement]
 
@@ -96,7 +104,7 @@ def test_the_share_of_nodes_that_the_paper_names_does_not_go():
 
 def paired(experiment, method, other, at):
     """How much more accurate a method is than another, and the p-value that it is nothing."""
-    runs = PAPER.runs[PAPER.runs["experiment"] == experiment]
+    runs = runs_of(experiment)
     runs = runs[runs["fraction_remaining"].round(3) == at]
     table = runs.pivot_table(index="seed", columns="method", values="test_accuracy")
     difference = table[method] - table[other]
@@ -120,7 +128,7 @@ def test_where_little_is_left_minimum_is_not_far_from_every_other_way():
 
 @pytest.mark.parametrize("experiment", ["FC40-FC40", "FC20-FC40"])
 def test_some_runs_of_random_collapse_where_little_is_left(experiment):
-    runs = PAPER.runs[PAPER.runs["experiment"] == experiment]
+    runs = runs_of(experiment)
     runs = runs[runs["fraction_remaining"].round(3) == 0.1].set_index("method")["test_accuracy"]
     assert 0 < (runs["random"] < 0.5).sum() < 5
     assert (runs["minimum"] > 0.5).all()
@@ -181,13 +189,12 @@ def test_on_model_b_a_tenth_of_the_filters_is_enough_also_at_random():
 
 
 def test_at_the_end_of_figure_6_minimum_empties_the_first_layer():
-    runs = PAPER.runs[PAPER.runs["experiment"] == "Conv64-Conv64"]
+    runs = runs_of("Conv64-Conv64")
     of_two = runs[runs["fraction_remaining"].round(3) == 0.016].set_index("method")["remaining"]
     assert set(of_two["minimum"]) == {"0|2"}
     assert set(of_two["random_layer"]) == {"1|1"}
     at_chance = runs[runs["test_accuracy"] < 0.12]
-    empty = at_chance["remaining"].map(lambda layers: "0" in layers.split("|"))
-    assert empty.mean() > 0.95
+    assert has_empty_layer(at_chance).mean() > 0.95
 
 
 def test_of_the_runs_of_figure_6_three_seeds_went_to_the_end():
@@ -217,9 +224,9 @@ def test_on_model_b_a_fresh_initialisation_does_as_well():
     ("figure", "experiment"), [("fig07", "Conv32-Conv64"), ("fig08", "Conv64-Conv32")]
 )
 def test_choice_within_layers_falls_behind_where_it_empties_one(figure, experiment):
-    runs = PAPER.runs[PAPER.runs["experiment"] == experiment]
+    runs = runs_of(experiment)
     runs = runs[runs["method"] == "minimum_layer"]
-    empty = runs["remaining"].str.split("|").map(lambda layers: "0" in layers)
+    empty = has_empty_layer(runs)
     assert (empty == (runs["cycle"] == runs["cycle"].max())).all()
     assert (runs[empty]["test_accuracy"] < 0.12).all()  # chance on MNIST
     least_before = runs[~empty]["fraction_remaining"].min()
@@ -251,9 +258,8 @@ def test_of_figures_7_and_8_one_loss_of_less_than_a_point_is_shown():
 
 
 def test_global_choice_empties_no_layer_of_figure_7_also_at_random():
-    runs = PAPER.runs[PAPER.runs["experiment"] == "Conv32-Conv64"]
-    remaining = runs[runs["method"].isin(["minimum", "random"])]["remaining"]
-    assert not remaining.str.contains(r"\b0\b").any()
+    runs = runs_of("Conv32-Conv64")
+    assert not has_empty_layer(runs[runs["method"].isin(["minimum", "random"])]).any()
     assert verdict("C3.10")["verdict"] == "inconclusive"
 
 
@@ -282,7 +288,7 @@ def test_on_model_c_the_curves_are_shaped_as_the_papers_and_half_the_filters_are
 def test_on_model_c_a_fresh_initialisation_fails_with_little_left():
     points = curve(PAPER, "fig17", "minimum (random_init)")
     assert points[:0.18].max() == 0.1  # chance on CIFAR-10
-    runs = PAPER.runs[PAPER.runs["experiment"] == "Conv64-Conv64-Conv128-Conv128"]
+    runs = runs_of("Conv64-Conv64-Conv128-Conv128")
     rewound = runs[(runs["method"] == "minimum") & (runs["fraction_remaining"] > 0.17)]
     assert rewound["test_accuracy"].min() > 0.5
     assert verdict("C7.6")["paper_high"] < 0

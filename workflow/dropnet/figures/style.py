@@ -58,17 +58,22 @@ OTHER_COLOURS = "viridis"
 OTHER_MARKERS = ("o", "^", "s", "D", "v", "P", "X")
 OTHER_DASHES: tuple[Dashes, ...] = (SOLID, (6, 1.5), (3, 1.2), (5, 1.2, 1, 1.2), (1.2, 1.2))
 
+
+def _series(methods: Sequence[str]) -> dict[str, Style]:
+    """Styles from dark to light."""
+    colours = seaborn.color_palette(OTHER_COLOURS, len(methods)).as_hex()
+    return {
+        method: Style(
+            colour,
+            OTHER_MARKERS[place % len(OTHER_MARKERS)],
+            OTHER_DASHES[place % len(OTHER_DASHES)],
+        )
+        for place, (method, colour) in enumerate(zip(methods, colours, strict=True))
+    }
+
+
 # The paper's pruning fractions (Figures 18 to 20) are such a series, the same in every figure.
-FRACTIONS = {
-    f"minimum (p={fraction})": Style(colour, marker, dashes)
-    for fraction, colour, marker, dashes in zip(
-        ("0.2", "0.3", "0.4", "0.5", "0.9"),
-        seaborn.color_palette(OTHER_COLOURS, 5).as_hex(),
-        OTHER_MARKERS[:5],
-        OTHER_DASHES,
-        strict=True,
-    )
-}
+FRACTIONS = _series([f"minimum (p={p})" for p in (0.2, 0.3, 0.4, 0.5, 0.9)])
 
 # Criteria, by what they look at; the order is that of panels, and within a family that of colours.
 # A metric that is listed nowhere is of the family `YOURS`; what chooses at random, the oracle and
@@ -116,17 +121,8 @@ def context() -> AbstractContextManager[None]:
 def styles(methods: Sequence[str]) -> dict[str, Style]:
     """The style of each method: that of its own, else its place in a dark-to-light series."""
     known = STYLES | FRACTIONS
-    others = [method for method in methods if method not in known]
-    colours = seaborn.color_palette(OTHER_COLOURS, len(others)).as_hex()
-    made = {
-        method: Style(
-            colour,
-            OTHER_MARKERS[place % len(OTHER_MARKERS)],
-            OTHER_DASHES[place % len(OTHER_DASHES)],
-        )
-        for place, (method, colour) in enumerate(zip(others, colours, strict=True))
-    }
-    return {method: known.get(method) or made[method] for method in methods}
+    known |= _series([method for method in methods if method not in known])
+    return {method: known[method] for method in methods}
 
 
 def family(metric: str, variant: str = "") -> str:

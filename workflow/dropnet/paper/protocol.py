@@ -41,14 +41,19 @@ Values = Mapping[str, Any]
 
 
 class Span(NamedTuple):
-    """Numbers of seeds: of the method that has fewest, and of the one that has most."""
+    """The least and the most of some numbers, such as those of each method's seeds."""
 
-    fewest: int
-    most: int
+    least: float
+    most: float
+
+    def __format__(self, form: str) -> str:
+        """As it is told, each number in a form; one of them if that makes them alike."""
+        least, most = (format(number, form) for number in self)
+        return most if least == most else f"{least} to {most}"
 
     def __str__(self) -> str:
         """As it is told."""
-        return f"{self.fewest}" if self.fewest == self.most else f"{self.fewest} to {self.most}"
+        return format(self)
 
 
 def shows_figure(name: str, experiment: str, shows: str) -> bool:
@@ -159,7 +164,7 @@ def _differences(values: Values, named: Values, ignore: Iterable[str]) -> str:
             continue
         pair = paper[key], values[key]
         # of several numbers of seeds the lowest counts
-        number = pair[1].fewest if isinstance(pair[1], Span) else pair[1]
+        number = pair[1].least if isinstance(pair[1], Span) else pair[1]
         if pair[0] != number:
             shown = ["-".join(map(str, v)) if isinstance(v, list) else v for v in pair]
             said.append((more[0] if more and number > pair[0] else less).format(*shown))

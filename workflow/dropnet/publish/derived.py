@@ -181,14 +181,12 @@ def cut_off_in_words(runs: pd.DataFrame, stop_fraction: float, unit: str) -> str
     named = " and ".join([", ".join(methods[:-1]), methods[-1]] if methods[1:] else methods)
     all_runs = runs.groupby("method")["seed"].nunique()[methods]
     if (of_method < all_runs).any():
-        named = f"{_range(of_method)} of {_range(all_runs)} runs of {named}"
-    return f"{named}, trained down to {_range(ends, '.1g')} of the {unit}"
+        named = f"{_span(of_method)} of {_span(all_runs)} runs of {named}"
+    return f"{named}, trained down to {_span(ends):.1g} of the {unit}"
 
 
-def _range(values: pd.Series, form: str = "d") -> str:
-    """The smallest and the largest of some numbers in words; one where they are alike."""
-    lowest, highest = (format(value, form) for value in (values.min(), values.max()))
-    return highest if lowest == highest else f"{lowest} to {highest}"
+def _span(values: pd.Series) -> protocol.Span:
+    return protocol.Span(values.min(), values.max())
 
 
 def check_derived(published: str | Path, plan: Plan) -> None:

@@ -81,11 +81,6 @@ class Facts:
         counts = self.record.seeds(experiment, methods).values()
         return str(protocol.Span(min(counts), max(counts)))
 
-    def reach(self, experiment: str, method: str) -> str:
-        """Return the fraction remaining at the end of a curve: "0.07"."""
-        rows = _rows(self.runs, "runs.csv", experiment=experiment, method=method)
-        return f"{rows['fraction_remaining'].min():.1g}"
-
     def share(self, experiment: str, method: str) -> str:
         """Return how much can go within a point of accuracy: "45% (41 to 48)"."""
         rows = _rows(self.shares, "removable.csv", experiment=experiment, method=method)
@@ -157,28 +152,26 @@ class Facts:
 
     def at_chance(self, experiment: str, method: str, at: float) -> str:
         """Return how many of its runs are near chance at a fraction remaining: "2 of 4"."""
-        rows = _rows(self.runs, "runs.csv", experiment=experiment, method=method)
-        rows = rows[rows["fraction_remaining"].round(3) == at]
-        if rows.empty:
-            raise UserError(f"runs.csv has no row of {experiment}, {method} at {at}")
+        rows = self.runs[self.runs["fraction_remaining"].round(3) == at]
+        rows = _rows(rows, f"runs.csv at {at}", experiment=experiment, method=method)
         classes = self.record.settings[experiment]["classes"]
         failed = sum(near_chance(accuracy, classes) for accuracy in rows["test_accuracy"])
         return f"{failed} of {len(rows)}"
 
     def unpruned_in_paper(self, figure: str, method: str) -> str:
         """Return the accuracy of the paper's unpruned networks, to three digits: "68.6%"."""
-        row = _rows(self.beside_paper, "curves.csv", figure=figure, method=method).iloc[0]
-        return f"{100 * row['paper']:.1f}%"
+        return f"{100 * self._beside_paper(figure, method)['paper']:.1f}%"
 
     def difference_from_paper(self, figure: str, method: str) -> str:
         """Return the mean difference of a curve, ours minus the paper's, in points: "-19.7"."""
-        row = _rows(self.beside_paper, "curves.csv", figure=figure, method=method).iloc[0]
-        return f"{100 * row['mean']:+.1f}"
+        return f"{100 * self._beside_paper(figure, method)['mean']:+.1f}"
 
     def distance_from_paper(self, figure: str, method: str) -> str:
         """Return the mean size of a curve's differences from the paper's, in points: "3.4"."""
-        row = _rows(self.beside_paper, "curves.csv", figure=figure, method=method).iloc[0]
-        return f"{100 * row['distance']:.1f}"
+        return f"{100 * self._beside_paper(figure, method)['distance']:.1f}"
+
+    def _beside_paper(self, figure: str, method: str) -> pd.Series:
+        return _rows(self.beside_paper, "curves.csv", figure=figure, method=method).iloc[0]
 
     def near_paper(self, points: float, unit: str) -> str:
         """Return how many curves are as near to the paper's at an average point: "29 of 33".
