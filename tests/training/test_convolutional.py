@@ -187,6 +187,34 @@ def test_every_tensor_of_a_step_is_on_the_device(model):
     assert set(seen) == {"meta"}
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", [(1, 1), (2, 2), (2, 5), (4, 4), (4, 5)])
+def test_gradients_of_a_convolution_are_torchs_whatever_the_size_of_the_images(
+    size, channels, layout
+):
+    """Those of up to 16 positions are worked out in another way than the others."""
+    (step, *_) = steps_of(MODELS["Conv"]([6], 10), (channels, 28, 28))
+    drawn = torch.Generator().manual_seed(1)
+    shapes = ((6, channels, 3, 3), (6,), (5, channels, *size), (5, 6, *size))
+    kernel, bias, images, gradient = (
+        torch.randn(shape, generator=drawn, dtype=torch.float64) for shape in shapes
+    )
+    weights = {"conv1.kernel": kernel, "conv1.bias": bias}
+    convolution = Convolution(step, weights, torch.float64, pooled=False, of_images=False)
+    images, gradient = (x.contiguous(memory_format=layout) for x in (images, gradient))
+    of_images = convolution._unconvolve(gradient, images, 0.5, needs_input=True)
+    for found, expected in (
+        (of_images, torch.nn.grad.conv2d_input(images.shape, kernel, gradient, padding=1)),
+        (
+            (kernel - convolution.kernel) / 0.5,
+            torch.nn.grad.conv2d_weight(images, kernel.shape, gradient, padding=1),
+        ),
+        ((bias - convolution.bias) / 0.5, gradient.sum((0, 2, 3))),
+    ):
+        torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
+
+
 @pytest.mark.skipif(
     not sums_bfloat16(), reason="no instructions for bfloat16: find_device refuses it here"
 )
