@@ -19,6 +19,7 @@ from benchmarks.bench import DATA, Bench, files_of
 from benchmarks.convolutional import parts as convolutional
 from benchmarks.criteria import parts as criteria
 from benchmarks.fully_connected import parts as fully_connected
+from benchmarks.large import parts as large
 from benchmarks.oracle import parts as oracle
 from benchmarks.processes import REPOSITORY, snakemake
 from benchmarks.report import tell
@@ -57,6 +58,7 @@ PARTS = {
     ),
     "oracle": Part(oracle.measure_oracle, oracle.oracle_page),
     "criteria": Part(criteria.measure_criteria, criteria.criteria_page),
+    "large": Part(large.measure_large, large.large_page, datasets=("CIFAR-10",)),
     "workflow": Part(
         workflow.measure_workflow, workflow.workflow_page, datasets=("MNIST", "CIFAR-10")
     ),

@@ -23,28 +23,18 @@ import re
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 import triton
-from torch import nn
 
+from benchmarks.sides.modules import plain_network
 from benchmarks.sides.pytorch import optimiser_of, train_epoch
 from dropnet.errors import UserError, exit_on_user_error
 from dropnet.networks.masks import Masks
-from dropnet.networks.models import (
-    Conv,
-    Dense,
-    Flatten,
-    GlobalAveragePool,
-    Layer,
-    MaxPool,
-    Residual,
-    layers_of,
-    masked_widths,
-)
+from dropnet.networks.models import layers_of, masked_widths
 from dropnet.networks.sizes import size_of
 from dropnet.networks.steps import steps_of
 from dropnet.networks.weights import compact, initial_weights
@@ -89,48 +79,6 @@ def flops(experiment: Settings, channels: int, side: int, batch: int = 32) -> fl
     steps = steps_of(layers_of(experiment), (channels, side, side))
     first = size_of(steps[:1], side, side).multiply_adds
     return 2 * batch * (3 * size_of(steps, side, side).multiply_adds - first)
-
-
-class Both(nn.Module):
-    """Two paths that are added."""
-
-    def __init__(self, body: nn.Module, shortcut: nn.Module) -> None:
-        """Take the paths."""
-        super().__init__()
-        self.body, self.shortcut = body, shortcut
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Add them."""
-        return self.body(x) + self.shortcut(x)
-
-
-def plain_network(layers: Sequence[Layer], channels: int, side: int) -> nn.Sequential:
-    """A network of PyTorch's modules, as one writes it."""
-    found: list[nn.Module] = []
-    for layer in layers:
-        match layer:
-            case Conv(filters=width, batch_norm=normalised):
-                found += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()]
-                if normalised:
-                    found.append(nn.BatchNorm2d(width, eps=1e-3, momentum=0.01))
-                channels = width
-            case Residual(body=body, shortcut=shortcut):
-                paths = (plain_network(path, channels, side) for path in (body, shortcut))
-                found.append(Both(*paths))
-                channels = masked_widths(body)[-1]
-            case MaxPool():
-                found.append(nn.MaxPool2d(2))
-                side //= 2
-            case GlobalAveragePool():
-                found += [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
-                side = 1
-            case Flatten():
-                found.append(nn.Flatten())
-            case Dense(nodes=nodes, relu=relu):
-                found.append(nn.Linear(channels * side**2, nodes))
-                found += [nn.ReLU()] if relu else []
-                channels, side = nodes, 1
-    return nn.Sequential(*found)
 
 
 class Switches(NamedTuple):

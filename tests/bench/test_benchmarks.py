@@ -305,6 +305,20 @@ def test_the_convolutional_part_from_end_to_end(data, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("others", [["pytorch"], []])
+def test_the_part_of_large_networks_from_end_to_end(data, tmp_path, others):
+    sides = ",".join(["ours", *others])
+    out = tmp_path / "bench.json"
+    done = run_driver("--quick", "--sides", sides, "--only", "large", "--data", data, "--out", out)
+    assert done.returncode == 0, done.stderr
+    large = run.stored(tmp_path / "bench_quick.json")["large"]["measured"]
+    for network in large.values():
+        whole, pruned = network["ours"]["1.0"], network["ours"]["0.2"]
+        assert ("ratio" in whole) == ("pytorch_step_s" in network) == bool(others)
+        assert pruned["step_s"]["median"] < whole["step_s"]["median"]
+
+
+@pytest.mark.slow
 def test_the_oracles_part_from_end_to_end(data, tmp_path):
     out = tmp_path / "bench.json"
     sides = ("--sides", "ours,pytorch", "--only", "oracle")

@@ -8,7 +8,8 @@ pytest.importorskip("triton", reason="Triton is not installed")
 
 import torch
 
-from benchmarks.gpu.__main__ import flops, main, plain_network, settings, sweep_widths
+from benchmarks.gpu.__main__ import flops, main, settings, sweep_widths
+from benchmarks.sides.modules import plain_network
 from dropnet.errors import UserError
 from dropnet.networks.models import layers_of
 from dropnet.networks.steps import steps_of

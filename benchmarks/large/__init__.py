@@ -1,0 +1,1 @@
+"""A training step of the large networks, beside a plain loop."""
