@@ -88,10 +88,12 @@ class Bench:
         return Process(command, self.folder / f"{workload}_{side}.log")
 
     @contextmanager
-    def start_sides(self, workload: str) -> Iterator[dict[str, Process]]:
-        """Start all sides that were asked for; they end with the block."""
+    def start_sides(
+        self, workload: str, has: Sequence[str] = ("ours", "keras", "pytorch")
+    ) -> Iterator[dict[str, Process]]:
+        """Start all sides that were asked for, of those that a workload has, for a block."""
         with ExitStack() as stack:
-            sides = self.options.sides
+            sides = [side for side in self.options.sides if side in has]
             yield {side: stack.enter_context(self.start(workload, side)) for side in sides}
 
     def check(self, name: str, value: float, limit: float) -> bool:

@@ -67,7 +67,7 @@ SIDES = ("ours", "keras", "pytorch")
 
 
 def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """The command line. Raises UserError for values that are not allowed."""
+    """The command line; values that it cannot be end the program in argparse's words."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
     parser.add_argument("--only", type=listed(PARTS), default=list(PARTS), help="parts, by commas")
     parser.add_argument("--sides", type=listed(SIDES), default=SIDES, help="sides, by commas")

@@ -235,6 +235,8 @@ def refuse_impossible(options: argparse.Namespace) -> None:
         )
     if options.output and not options.output.resolve().parent.is_dir():
         raise UserError(f"--output {options.output}: there is no such folder")
+    if options.output and options.output.is_dir():
+        raise UserError(f"--output {options.output}: is a folder; allowed: a file")
 
 
 def main(words: list[str] | None = None) -> None:

@@ -1,6 +1,6 @@
 """What is measured of ResNet18 and VGG19: a training step, unpruned and with a fifth of it left."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.bench import Bench, Images
@@ -20,20 +20,18 @@ def measure_large(bench: Bench) -> dict[str, Any]:
     """Seconds of a step of ours, and of the other side, which has networks of full size."""
     steps = QUICK_STEPS if bench.options.quick else STEPS
     bench.write_arrays(WORKLOAD, {"train": Images("CIFAR-10", "train", steps * BATCH_SIZE)})
-    with bench.start(WORKLOAD, "ours") as ours, bench.start(WORKLOAD, "pytorch") as pytorch:
-        layouts = LAYOUTS if "pytorch" in bench.options.sides else ()
-        return {
-            name: measure_network(bench, ours, pytorch, layouts, name, steps) for name in NETWORKS
-        }
+    with bench.start_sides(WORKLOAD, ("ours", "pytorch")) as workers:
+        return {name: measure_network(bench, workers, name, steps) for name in NETWORKS}
 
 
 def measure_network(
-    bench: Bench, ours: Process, pytorch: Process, layouts: Sequence[str], name: str, steps: int
+    bench: Bench, workers: Mapping[str, Process], name: str, steps: int
 ) -> dict[str, Any]:
-    """Rounds of both sides in turns, the other one in the layout that is the fastest for it."""
+    """Rounds of the sides in turns, the other one in the layout that is the fastest for it."""
     settings = bench.settings(name).to_json()
+    ours, pytorch = workers["ours"], workers.get("pytorch")
     tried = {}
-    for layout in layouts:
+    for layout in LAYOUTS if pytorch else ():
         tell(f"{name}: trying {layout}")
         tried[layout] = pytorch.ask("epoch", settings=settings, layout=layout)["wall_s"]
     chosen = min(tried, key=tried.__getitem__, default=None)
@@ -41,7 +39,7 @@ def measure_network(
     for _ in announce(f"{name}: round", bench.options.rounds):
         own = [ours.ask("epoch", settings=settings, remaining=r)["wall_s"] for r in REMAINING]
         rounds.append({"ours": own})
-        if chosen:
+        if pytorch:
             request = {"settings": settings, "layout": chosen}
             rounds[-1]["pytorch"] = pytorch.ask("epoch", **request)["wall_s"]
     result: dict[str, Any] = {"layouts_tried_s": tried, "chosen": chosen, "ours": {}}

@@ -5,7 +5,6 @@ jobs of scale `paper`; writes what follows to scaling.json, docs/scaling.md and 
 """
 
 import argparse
-import json
 from pathlib import Path
 
 from benchmarks.bench import DATA
@@ -16,7 +15,7 @@ from benchmarks.scaling.page import DOCUMENT, FIGURE, document, draw
 from benchmarks.scaling.published import RECORD, with_published
 from dropnet.config.check import load
 from dropnet.errors import exit_on_user_error
-from dropnet.files.artifacts import write_json, write_text
+from dropnet.files.artifacts import read_json, write_json, write_text
 
 
 def main() -> None:
@@ -26,13 +25,10 @@ def main() -> None:
     options = parser.parse_args()
     with exit_on_user_error():
         plan = with_published(load(REPOSITORY / "config.yaml"))
-        if options.measure:
-            measured = measure(plan, options.data)
-        else:
-            measured = json.loads(RECORD.read_text(encoding="utf-8"))
+        measured = measure(plan, options.data) if options.measure else read_json(RECORD)
         record = {**measured, "results": work_out(plan, measured)}
         write_json(RECORD, record)
-        record = json.loads(RECORD.read_text(encoding="utf-8"))  # as the tests read it
+        record = read_json(RECORD)  # as the tests read it
         write_text(DOCUMENT, document(record))
         draw(record["results"], FIGURE)
 

@@ -34,6 +34,7 @@ def document(record: Mapping[str, Any]) -> str:
     return environment.get_template(TEMPLATE.name).render(
         **results,
         processor=record["made_with"]["processor"],
+        git=record["made_with"]["git"],
         fractions=record["fractions"],
         by_cores=by_cores,
         path=sum(link["hours"] for link in results["chain"]),

@@ -49,7 +49,7 @@ def test_examples_in_docstrings(module):
 
 def test_a_stored_run_gives_the_published_page():
     stored = run.stored(PUBLISHED / "bench.json")
-    assert PARTS.keys() - stored.keys() <= {"workflow"}  # benchmarks/README.md says so
+    assert PARTS.keys() == stored.keys()
     assert run.page(stored) == (PUBLISHED / "bench.txt").read_text(encoding="utf-8")
     assert all(check["passed"] for part in stored.values() for check in part["checks"])
 
@@ -383,7 +383,7 @@ def test_a_run_from_end_to_end(data, tmp_path):
         (("--keras-python", "nowhere/python"), "no Keras at nowhere/python"),
         (
             ("--sides", "pytorch"),
-            "--only step, memory, conv, oracle, criteria or workflow needs ours",
+            "--only step, memory, conv, oracle, criteria, large or workflow needs ours",
         ),
         (("--sides", "pytorch", "--only", "parity"), "needs two sides"),
         (("--sides", "ours,pytorch", "--core", "999"), "--core 999 is not available"),

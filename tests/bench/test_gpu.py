@@ -62,6 +62,7 @@ def test_it_runs_without_a_gpu(tmp_path, capsys):
         (["--width", "-3"], "--width -3: must be 1 or more"),
         (["--device", "nonsense"], "--device 'nonsense' is not allowed"),
         (["--device", "cpu", "--output", "/nowhere/x.json"], "there is no such folder"),
+        (["--device", "cpu", "--output", "/tmp"], "is a folder; allowed: a file"),
     ],
 )
 def test_impossible_runs_are_refused_before_anything_is_measured(words, message):

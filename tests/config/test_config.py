@@ -24,7 +24,6 @@ from dropnet.networks.models import MODELS, layers_of, masked_widths
 from dropnet.paper import protocol
 from dropnet.paper.judging import REDUCED_SEEDS
 from dropnet.pruning.schedule import remaining_counts
-from dropnet.training.augmentation import AUGMENTATIONS
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -394,6 +393,22 @@ def test_a_mistake_about_criteria_is_named_in_one_line(key, value, says):
     assert all(words in line for words in says), line
 
 
+@pytest.mark.parametrize(
+    ("place", "pattern"),
+    [
+        ("experiments", r'"results/\{scale\}/([\w.]+\.\w+)"'),
+        ("figures", r'"figures/\{scale\}/(\w+)\.png"'),
+    ],
+)
+def test_no_experiment_or_figure_has_the_name_of_another_file(place, pattern):
+    rules = "".join(path.read_text() for path in (ROOT / "workflow/rules").rglob("*.smk"))
+    names = set(re.findall(pattern, rules))
+    assert len(names) >= 3
+    for name in names:
+        line = refusal(changed((place, name), next(iter(SHIPPED[place].values()))))
+        assert f"{place}: the name {name!r} is not allowed" in line
+
+
 def test_only_what_convolves_is_augmented():
     """Wherever it is configured; by a scale, if the scale has a fully connected network."""
     checking.check(changed(("experiments", "Conv64-Conv64", "augmentation"), "affine"))
@@ -414,12 +429,6 @@ def test_only_what_convolves_is_augmented():
     assert Plan(plain).at("paper").reductions("VGG19-Tiny-ImageNet") == (
         "none instead of affine augmentation"
     )
-
-
-def test_the_schema_has_the_augmentations_that_there_are():
-    schema = yaml.safe_load(checking.SCHEMA.read_text())
-    allowed = schema["$defs"]["overrides"]["properties"]["augmentation"]["enum"]
-    assert tuple(allowed) == AUGMENTATIONS
 
 
 def test_the_papers_curves_are_drawn_behind_its_figures_and_those_that_explain_them():

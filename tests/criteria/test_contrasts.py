@@ -64,7 +64,20 @@ def test_the_numbers_of_a_contrast_are_those_worked_by_hand():
     assert math.isnan(row["p_ranks"])
     lower = the_only(table, LOWER)
     assert lower["p_ranks"] == lower["p_ranks_holm"] == 0.25
-    assert lower["ranks"] == NO_DIFFERENCE
+    assert lower["ranks"] == UNDECIDED  # three seeds could not pass, whatever they are
+
+
+@pytest.mark.parametrize(("seeds", "ranks"), [(5, UNDECIDED), (6, BETTER)])
+def test_ranks_say_nothing_where_no_seeds_could_pass(seeds, ranks):
+    """All seeds go one way: 2 / 2^5 of a single test is too much, 2 / 2^6 is not."""
+    gains = [0.01 + 0.001 * seed for seed in range(seeds)]
+    table = table_of(
+        {
+            "minimum": [flat(0.97, 0.8 + gain) for gain in gains],
+            "random": [flat(0.97, 0.8) for _ in gains],
+        }
+    )
+    assert the_only(table, LOWER)["ranks"] == ranks
 
 
 def test_means_are_taken_on_the_logarithmic_axis_and_end_where_a_curve_does():

@@ -67,6 +67,7 @@ def test_a_sentence_for_each_range_counts_what_tests_say():
     assert second == ("With 20% to 5% remaining, `minimum` is not shown to differ.")
     assert third == ("By the test of ranks, `minimum` is better.")
     assert len(in_words(TABLE.assign(ranks=""))) == 2
+    assert len(in_words(TABLE.assign(ranks="undecided"))) == 2  # too few seeds for the test
     assert in_words(TABLE[TABLE["verdict"] == UNDECIDED]) == []
     assert in_words(TABLE.iloc[:0]) == []
     (chance, _, ranks) = outcomes(TABLE)

@@ -53,14 +53,16 @@ def statement(**changes):
 
 
 def runs_of(curves, seeds=15, noise=0.004, shared=0.02):
-    """Runs whose true curves are known; a seed's curves share an error of their own."""
+    """Runs whose true curves are known; a seed's curves share an error, and where they start."""
     random = np.random.default_rng(0)
     of_seed = shared * random.standard_normal(seeds)
+    unpruned = noise * random.standard_normal(seeds)
     rows = []
     for method, accuracies in curves.items():
         for seed in range(seeds):
             for cycle, (fraction, accuracy) in enumerate(zip(FRACTIONS, accuracies, strict=True)):
-                value = accuracy + of_seed[seed] + noise * random.standard_normal()
+                error = noise * random.standard_normal() if cycle else unpruned[seed]
+                value = accuracy + of_seed[seed] + error
                 rows.append(["X", method, seed, cycle, fraction, value])
     columns = ["experiment", "method", "seed", "cycle", "fraction_remaining", "test_accuracy"]
     return pd.DataFrame(rows, columns=columns)
@@ -128,10 +130,34 @@ def test_pairing_by_seed_sees_what_the_spread_between_seeds_would_hide():
     assert row["ci_high"] - row["ci_low"] < 0.01
 
 
+def test_an_effect_is_shown_only_beyond_what_other_machines_do_to_unpruned_networks():
+    """Half a point ahead: nothing, if the unpruned networks of the methods are as far apart."""
+    curves = {"minimum": shifted(0.005), "random": FLAT}
+    runs = runs_of(curves, noise=0.001)
+    test, drawn = [statement()], {"fig03": drawn_from(curves)}
+    shared = judge(test, runs, drawn, NO_PAPER).iloc[0]
+    unpruned = runs["method"].eq("random") & runs["cycle"].eq(0)
+    elsewhere = runs["seed"].map(lambda seed: 0.006 if seed % 2 else -0.004)  # 0.0047 on average
+    runs["test_accuracy"] += unpruned * elsewhere
+    apart = judge(test, runs, drawn, NO_PAPER).iloc[0]
+    assert (shared["verdict"], apart["verdict"]) == (HOLDS, INCONCLUSIVE)
+    assert apart["effect"] == shared["effect"]
+    wider = pytest.approx((7 * 0.006 + 8 * 0.004) / 15, abs=1e-6)
+    assert shared["ci_low"] - apart["ci_low"] == wider
+    assert apart["ci_high"] - shared["ci_high"] == wider
+
+
+def test_fresh_initialisations_have_unpruned_networks_of_their_own():
+    """That these are apart is what is asked about, and no fault of the machine."""
+    curves = {"minimum (random_init)": [0.8] + [0.905] * 5, "minimum": FLAT}
+    test = statement(method="minimum (random_init)", other="minimum")
+    assert verdicts(curves, test).loc["C1.1", "verdict"] == HOLDS
+
+
 def test_a_test_that_misses_significance_proves_nothing():
     """Few noisy seeds: neither "as good as" nor its contrary follows."""
     curves = {"minimum": shifted(0), "random": FLAT}
-    row = verdicts(curves, statement(above=-0.01), seeds=4, noise=0.1).loc["C1.1"]
+    row = verdicts(curves, statement(above=-0.01), seeds=4, noise=0.05).loc["C1.1"]
     assert (row["verdict"], row["reason"]) == (INCONCLUSIVE, "the interval is too wide")
 
 

@@ -184,7 +184,7 @@ def test_markers_are_needed(project, text):
 def test_findings_are_prose_with_the_numbers_filled_in(published):
     Path("published/small/findings.md.j2").write_text(
         '{{ here.seeds("FC5-FC5") }} seeds: {{ here.accuracy("fig03", "minimum", 0.4) }} at 0.4,'
-        ' {{ here.gap("fig03", "minimum", "minimum_layer", 0.4, 0.8) }} points apart;'
+        ' {{ here.gap("FC5-FC5", "minimum", "minimum_layer", 0.4, 0.8) }} points apart;'
         ' {{ here.share("FC5-FC5", "minimum") }}.'
     )
     Path("published/findings.md.j2").write_text(
@@ -193,7 +193,8 @@ def test_findings_are_prose_with_the_numbers_filled_in(published):
     readme, page = pages()
     assert f"{BEGIN}\nAll say 40.0%.\n\n| the paper's claim" in readme
     assert re.search(
-        r"## What it shows\n\n2 seeds: 83.0% at 0.4, [+-]0.0 points apart; 0% \(0 to 100\).\n",
+        r"## What it shows\n\n2 seeds: 83.0% at 0.4, [+-]0.0 \([+-]\d+.\d to [+-]\d+.\d\) points"
+        r" apart; 0% \(0 to 100\).\n",
         page,
     )
 

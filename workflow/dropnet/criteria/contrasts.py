@@ -173,6 +173,9 @@ def compare(
     at_small = {place: c for place, c in decided.items() if c.over == LOWER}
     t_tests = _family({place: c.p for place, c in decided.items()})
     rank_tests = _family({place: c.p_of_ranks for place, c in at_small.items()})
+    most_seeds = max((len(c.differences) for c in at_small.values()), default=0)
+    # if all differences of so many seeds have one sign, and nothing could be clearer
+    ranks_can_tell = len(at_small) * 2.0 ** (1 - most_seeds) <= LEVEL
     level = LEVEL / len(decided) if decided else math.nan
     rows = []
     for place, contrast in enumerate(told):
@@ -189,7 +192,8 @@ def compare(
         if place in at_small:
             p, corrected = rank_tests[place]
             signs = _signed_ranks(contrast.differences)
-            row |= {"p_ranks": p, "p_ranks_holm": corrected, "ranks": _verdict(corrected, signs)}
+            row |= {"p_ranks": p, "p_ranks_holm": corrected}
+            row["ranks"] = _verdict(corrected, signs) if ranks_can_tell else UNDECIDED
         rows.append(row)
     return rounded(pd.DataFrame(rows, columns=list(CRITERIA)))
 

@@ -143,7 +143,7 @@ def outcomes(table: pd.DataFrame) -> list[Outcome]:
         if rows.empty:
             continue
         found.append(_outcome(over, rows, criteria, "verdict"))
-        if (rows["ranks"] != "").any():
+        if not rows["ranks"].isin(["", UNDECIDED]).all():
             found.append(_outcome(over, rows, criteria, "ranks"))
     return found
 

@@ -8,9 +8,9 @@ other metrics have pruned stays as it is.
 A metric that needs more than these statistics asks for it by functions of its own, and only what is
 asked for is worked out:
 
-* `gather`, in the pass that makes the statistics: it is given what each masked layer does with a
-  chunk of the training samples (`training.gathering.Observation`), and returns sums over these
-  samples by name, a tensor each, or a list of one for each layer. With `GRADIENTS = "labels"`, or
+* `gather`, when the statistics are made: it is given what each masked layer does with a chunk of
+  the training samples (`training.gathering.Observation`), and returns sums over these samples by
+  name, a tensor each, or a list of one for each layer. With `GRADIENTS = "labels"`, or
   "predictions", observations have gradients of each sample's loss. See `taylor`.
 * `measure`, when training has ended: it is given a `training.gathering.Trained`, with the weights,
   those before training, and the means of what was gathered, and returns more statistics. Without

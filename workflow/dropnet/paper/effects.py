@@ -19,6 +19,7 @@ from dropnet.paper.claims import Statement
 
 LEVEL = 0.05  # of all tests, and of the intervals
 POWER = 0.8  # with which an effect would have been seen
+FRESH = "(random_init)"  # at the end of the name of a method that starts from weights of its own
 Side = Literal["greater", "less"]  # than a bound
 
 
@@ -30,20 +31,21 @@ class Estimate:
         value: the mean.
         error: its standard error.
         freedom: degrees of freedom of the standard error.
-        reading: by how much the value may be off besides, as it was read off a plot.
+        off: by how much the value may be off besides, which no sample tells: it was read off a
+            plot, or what is compared was trained on different machines.
     """
 
     value: float
     error: float
     freedom: float
-    reading: float = 0.0
+    off: float = 0.0
 
     @classmethod
-    def of(cls, samples: Sequence[float]) -> "Estimate":
+    def of(cls, samples: Sequence[float], off: float = 0.0) -> "Estimate":
         """Return the mean of samples, two or more."""
         n = len(samples)
         error = float(np.std(samples, ddof=1)) / math.sqrt(n)
-        return cls(float(np.mean(samples)), error, n - 1)
+        return cls(float(np.mean(samples)), error, n - 1, off)
 
     def minus(self, other: "Estimate") -> "Estimate":
         """Return the difference from another mean, of other samples (Welch's approximation)."""
@@ -53,13 +55,13 @@ class Estimate:
             self.value - other.value,
             math.sqrt(ours + theirs),
             freedom,
-            self.reading + other.reading,
+            self.off + other.off,
         )
 
     @property
     def interval(self) -> tuple[float, float]:
         """The 95% interval."""
-        half = float(stats.t.ppf(1 - LEVEL / 2, self.freedom)) * self.error + self.reading
+        half = float(stats.t.ppf(1 - LEVEL / 2, self.freedom)) * self.error + self.off
         return self.value - half, self.value + half
 
     def detectable(self, level: float) -> float:
@@ -68,12 +70,12 @@ class Estimate:
         Shown by a one-sided test at this level, with a probability of `POWER`, if samples spread
         as these do (noncentral t).
         """
-        return self.reading + self.error * _shift(self.freedom, level)
+        return self.off + self.error * _shift(self.freedom, level)
 
     def p(self, bound: float, side: Side) -> float:
         """Return the p-value of a one-sided test that the mean is beyond a bound."""
         beyond = self.value - bound if side == "greater" else bound - self.value
-        return float(stats.t.sf((beyond - self.reading) / self.error, self.freedom))
+        return float(stats.t.sf((beyond - self.off) / self.error, self.freedom))
 
 
 @cache
@@ -104,6 +106,9 @@ class Effects:
         unpruned: mean accuracy of the unpruned networks, the lower of the two methods'.
         compared: mean accuracy over the range of what the method is compared with; of a statement
             that one method is better than another, that of the better one.
+        unshared: how far apart the unpruned networks of two methods are in a seed, on average, that
+            start from the same weights. They are the same networks, and this is 0, but where the
+            methods ran on different machines.
         cut_off: where runs of the other seeds end, which were cut off within the range: the
             highest fraction remaining of each such seed.
     """
@@ -111,6 +116,7 @@ class Effects:
     by_seed: Sequence[float]
     unpruned: float
     compared: float
+    unshared: float = 0.0
     cut_off: Sequence[float] = ()
 
 
@@ -181,6 +187,7 @@ def effects_of(
         stop_fraction: of the experiment; with 1, all runs count as whole.
     """
     names = [methods[name] for name in statement.curves]
+    fresh = any(name.endswith(FRESH) for name in names)
     curves: dict[str, dict[Any, tuple[list[float], list[float]]]] = {
         name: {
             seed: (rows["fraction_remaining"].tolist(), rows["test_accuracy"].tolist())
@@ -206,12 +213,13 @@ def effects_of(
         if statement.other is None:
             means[-1] += full
     if not means:
-        return Effects([], math.nan, math.nan, too_short)
+        return Effects([], math.nan, math.nan, cut_off=too_short)
     method, reference = np.mean(means, axis=0)
     return Effects(
         by_seed=[mean - other for mean, other in means],
         unpruned=float(np.mean(unpruned, axis=0).min()),
         compared=float(max(method, reference) if statement.orders else reference),
+        unshared=0.0 if fresh else float(np.ptp(unpruned, axis=1).mean()),
         cut_off=too_short,
     )
 

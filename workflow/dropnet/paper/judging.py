@@ -198,7 +198,7 @@ class Case:
         """The mean effect in our runs; None where no spread tells how sure it is."""
         if self.ours is None or not has_spread(self.ours.by_seed):
             return None
-        return Estimate.of(self.ours.by_seed)
+        return Estimate.of(self.ours.by_seed, self.ours.unshared)
 
     def with_margin(self, factor: float) -> "Case | None":
         """Return the same effects under margins so many times as large; None without a margin."""

@@ -123,16 +123,21 @@ class Facts:
         found = rows[rows[by] == verdict].sort_values("effect", ascending=False)
         return listed(list(found["criterion"])) or "none"
 
-    def gap(self, figure: str, method: str, other: str, low: float, high: float) -> str:
-        """Return how far a curve is from another over a range, in points: "-0.5".
+    def gap(self, experiment: str, method: str, other: str, low: float, high: float) -> str:
+        """Return how far a method is from another over a range, in points: "-0.5 (-0.7 to -0.3)".
 
-        The range is of the fraction remaining; see `effects.average`.
+        The range is of the fraction remaining, or a single one; see `effects.average`.
         """
-        means = []
+        by_seed = []
         for name in (method, other):
-            rows = _rows(self.curves, "curves.csv", figure=figure, method=name, split="test")
-            means.append(effects.average(rows["fraction_remaining"], rows["accuracy"], low, high))
-        return f"{100 * (means[0] - means[1]):+.1f}"
+            runs = _rows(self.runs, "runs.csv", experiment=experiment, method=name)
+            means = {
+                seed: effects.average(run["fraction_remaining"], run["test_accuracy"], low, high)
+                for seed, run in runs.groupby("seed")
+            }
+            by_seed.append(pd.Series(means))
+        estimate = effects.Estimate.of((by_seed[0] - by_seed[1]).dropna().tolist())
+        return in_points(estimate.value, *estimate.interval)
 
     def losses(self, claim: str, column: str = "effect") -> str:
         """Return the least and the largest loss that a claim's statements speak of: "1.7 to 2.8".

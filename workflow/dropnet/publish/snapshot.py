@@ -158,7 +158,8 @@ class Snapshot:
     def write(self, folder: Path, plan: Plan) -> list[Path]:
         """Make a folder hold this, what follows from it, and no other table or figure.
 
-        All of it is made beside the folder first, so that an error changes nothing.
+        All of it is made beside the folder first, so that an error changes nothing. Only if the
+        process is killed while it moves the files is the folder a mixture: git has the old one.
         """
         with _beside(folder) as made:
             write_table(made / "runs.csv", self.runs)

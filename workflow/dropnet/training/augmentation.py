@@ -14,7 +14,6 @@ from torch.nn import functional
 
 from dropnet.randomness import generator
 
-AUGMENTATIONS = ("none", "affine")
 # each to either side
 ROTATION = 40.0  # degrees
 SHIFT = 0.2  # of the width, and of the height
