@@ -14,6 +14,7 @@ from dropnet.files.yaml_files import read
 PROTOCOL = WORKFLOW / "reference" / "protocol.yaml"
 #: What makes an experiment the one that it is; and its widths.
 IDENTITY = ("dataset", "model", "prune_fraction", "stop_fraction")
+_FEWER_SEEDS = "{1} of {0} seeds"
 #: How a value ({1}) that is not the paper's ({0}) is told, if not as in "patience 10 instead of 5";
 #: one that is larger in its own words, if there are two. In the order in which they are told.
 WORDS = {
@@ -22,7 +23,7 @@ WORDS = {
     "model": ("model {1} instead of {0}",),
     "prune_fraction": ("p = {1} instead of {0}",),
     "stop_fraction": ("down to {1} instead of {0}",),
-    "seeds": ("{1} of {0} seeds", "{1} instead of {0} seeds"),
+    "seeds": (_FEWER_SEEDS, "{1} instead of {0} seeds"),
     "widths": ("widths {1} instead of {0}",),
     "train_images": ("the first {1:,} training images",),
     "test_images": ("the first {1:,} test images",),
@@ -127,7 +128,8 @@ def complete(settings: Values) -> Values:
 
 def fewer_seeds_alone(reductions: str) -> bool:
     """Say whether nothing is reduced but the number of seeds, given all reductions in words."""
-    return re.fullmatch(r"\d+( to \d+)? of \d+ seeds", reductions) is not None
+    fewer = _FEWER_SEEDS.format(r"\d+", r"\d+( to \d+)?")
+    return re.fullmatch(fewer, reductions) is not None
 
 
 def caption(scale: str, reductions: Mapping[str, str], note: str) -> str:
