@@ -24,6 +24,7 @@ from dropnet.pruning.schedule import remaining_counts
 from dropnet.settings import Settings
 
 DATA = REPOSITORY / "results/data"  # where the workflow makes the data sets
+SIDES = ("ours", "keras", "pytorch")
 SCALE = "paper"  # whose protocol the workloads follow
 OFFICIAL = {"MNIST": (60_000, 10_000), "CIFAR-10": (50_000, 10_000)}  # training and test images
 PRODUCTS = 5  # matrix products before a training epoch, and after it
@@ -89,7 +90,7 @@ class Bench:
 
     @contextmanager
     def start_sides(
-        self, workload: str, has: Sequence[str] = ("ours", "keras", "pytorch")
+        self, workload: str, has: Sequence[str] = SIDES
     ) -> Iterator[dict[str, Process]]:
         """Start all sides that were asked for, of those that a workload has, for a block."""
         with ExitStack() as stack:

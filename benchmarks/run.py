@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.bench import DATA, Bench, files_of
+from benchmarks.bench import DATA, SIDES, Bench, files_of
 from benchmarks.convolutional import parts as convolutional
 from benchmarks.criteria import parts as criteria
 from benchmarks.fully_connected import parts as fully_connected
@@ -63,7 +63,6 @@ PARTS = {
         workflow.measure_workflow, workflow.workflow_page, datasets=("MNIST", "CIFAR-10")
     ),
 }
-SIDES = ("ours", "keras", "pytorch")
 
 
 def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:

@@ -16,12 +16,7 @@ from benchmarks.sides.protocol import (
     serve,
     timed,
 )
-from benchmarks.sides.pytorch import evaluate, optimiser_of, train_epoch
-
-LAYOUTS = {
-    "plain loop": torch.contiguous_format,
-    "plain loop, channels last": torch.channels_last,
-}
+from benchmarks.sides.pytorch import LAYOUTS, evaluate, optimiser_of, train_epoch
 
 
 class ModelB(nn.Module):

@@ -13,7 +13,6 @@ NETWORKS = ("ResNet18", "VGG19")
 REMAINING = (1.0, 0.2)  # of each layer's filters
 STEPS = 5  # of a measurement
 QUICK_STEPS = 1
-LAYOUTS = ("plain loop", "plain loop, channels last")
 
 
 def measure_large(bench: Bench) -> dict[str, Any]:
@@ -31,7 +30,7 @@ def measure_network(
     settings = bench.settings(name).to_json()
     ours, pytorch = workers["ours"], workers.get("pytorch")
     tried = {}
-    for layout in LAYOUTS if pytorch else ():
+    for layout in pytorch.ask("settings") if pytorch else ():
         tell(f"{name}: trying {layout}")
         tried[layout] = pytorch.ask("epoch", settings=settings, layout=layout)["wall_s"]
     chosen = min(tried, key=tried.__getitem__, default=None)

@@ -2,14 +2,11 @@
 
 import torch
 
-from benchmarks.large.parts import LAYOUTS
 from benchmarks.sides.modules import plain_network
 from benchmarks.sides.protocol import data_of_command_line, load_split, serve, timed
-from benchmarks.sides.pytorch import optimiser_of, train_epoch
+from benchmarks.sides.pytorch import LAYOUTS, optimiser_of, train_epoch
 from dropnet.networks.models import layers_of
 from dropnet.settings import Settings
-
-FORMATS = dict(zip(LAYOUTS, (torch.contiguous_format, torch.channels_last), strict=True))
 
 
 class Large:
@@ -20,6 +17,9 @@ class Large:
         self.images = torch.from_numpy(split.images()).permute(0, 3, 1, 2)
         self.labels = torch.from_numpy(split.labels)
 
+    def settings(self) -> list[str]:
+        return list(LAYOUTS)
+
     def epoch(self, settings: str, layout: str) -> dict[str, float]:
         """Train on all images once; not the first epoch.
 
@@ -27,8 +27,8 @@ class Large:
         """
         layers = layers_of(Settings.from_json(settings))
         _, channels, side, _ = self.images.shape
-        model = plain_network(layers, channels, side).to(memory_format=FORMATS[layout])
-        images = self.images.contiguous(memory_format=FORMATS[layout])
+        model = plain_network(layers, channels, side).to(memory_format=LAYOUTS[layout])
+        images = self.images.contiguous(memory_format=LAYOUTS[layout])
         optimiser = optimiser_of(model)
 
         def work() -> None:

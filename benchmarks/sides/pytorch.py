@@ -13,6 +13,11 @@ from torch.nn import functional
 
 from benchmarks.sides.protocol import BATCH_SIZE, LEARNING_RATE
 
+LAYOUTS = {  # of images and kernels
+    "plain loop": torch.contiguous_format,
+    "plain loop, channels last": torch.channels_last,
+}
+
 
 def optimiser_of(model: nn.Module) -> torch.optim.Optimizer:
     """Plain SGD."""

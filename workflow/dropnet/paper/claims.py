@@ -52,6 +52,13 @@ class Statement:
     page: int
     section: str
 
+    @classmethod
+    def of_ours(
+        cls, method: str, other: str, over: tuple[float, float], above: float = 0.0
+    ) -> "Statement":
+        """Return a statement that the paper does not make: that one method is better so far."""
+        return cls("", "", "", method, other, over, above, None, sentence="", page=0, section="")
+
     @property
     def curves(self) -> list[str]:
         """The names of the curves that it compares."""

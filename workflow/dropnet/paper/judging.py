@@ -277,10 +277,7 @@ def uncontrolled(figure: str, drawn: Drawn, runs: pd.DataFrame, paper: pd.DataFr
     names = {name: name for name in (*others, "maximum")}
     p_values = []
     for other in others:
-        collapse = Statement(
-            id="", claim="", figure=figure, method=other, other="maximum", over=BETTER_OVER,
-            above=BETTER_BY, below=None, sentence="", page=0, section="",
-        )  # fmt: skip
+        collapse = Statement.of_ours(other, "maximum", BETTER_OVER, BETTER_BY)
         effects = effects_of(collapse, runs, names, drawn.stop_fraction)
         if has_spread(effects.by_seed):
             p_values.append(Estimate.of(effects.by_seed).p(BETTER_BY, "greater"))

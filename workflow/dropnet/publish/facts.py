@@ -11,6 +11,7 @@ from dropnet.criteria.league import against_random, listed
 from dropnet.errors import UserError
 from dropnet.files.csv_tables import read_table
 from dropnet.paper import effects, judging, protocol
+from dropnet.paper.claims import Statement
 from dropnet.paper.comparison import beside_paper
 from dropnet.paper.curves import paper_curves
 from dropnet.paper.judging import in_points
@@ -126,17 +127,16 @@ class Facts:
     def gap(self, experiment: str, method: str, other: str, low: float, high: float) -> str:
         """Return how far a method is from another over a range, in points: "-0.5 (-0.7 to -0.3)".
 
-        The range is of the fraction remaining, or a single one; see `effects.average`.
+        The range is of the fraction remaining, or a single one; see `effects.effects_of`.
         """
-        by_seed = []
         for name in (method, other):
-            runs = _rows(self.runs, "runs.csv", experiment=experiment, method=name)
-            means = {
-                seed: effects.average(run["fraction_remaining"], run["test_accuracy"], low, high)
-                for seed, run in runs.groupby("seed")
-            }
-            by_seed.append(pd.Series(means))
-        estimate = effects.Estimate.of((by_seed[0] - by_seed[1]).dropna().tolist())
+            _rows(self.runs, "runs.csv", experiment=experiment, method=name)
+        found = effects.effects_of(
+            Statement.of_ours(method, other, (low, high)),
+            self.runs[self.runs["experiment"] == experiment],
+            {name: name for name in (method, other)},
+        )
+        estimate = effects.Estimate.of(found.by_seed, found.unshared)
         return in_points(estimate.value, *estimate.interval)
 
     def losses(self, claim: str, column: str = "effect") -> str:
