@@ -16,6 +16,7 @@ from dropnet.config.plan import Plan
 from dropnet.errors import UserError
 from dropnet.paper.claims import CLAIMS, Statement, load, titles
 from dropnet.paper.curves import paper_curves
+from dropnet.paper.drawn import Drawn
 from dropnet.paper.effects import Estimate, average, paper_effect
 from dropnet.paper.judging import (
     AGREES,
@@ -31,7 +32,6 @@ from dropnet.paper.judging import (
     OPEN_REDUCED,
     SUPPORTED,
     UNDECIDED,
-    Drawn,
     Question,
     best_evidence,
     by_claim,

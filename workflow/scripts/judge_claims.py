@@ -7,7 +7,8 @@ from dropnet.errors import exit_on_user_error
 from dropnet.files.csv_tables import write_table
 from dropnet.paper.claims import load
 from dropnet.paper.curves import paper_curves
-from dropnet.paper.judging import Drawn, judge
+from dropnet.paper.drawn import Drawn
+from dropnet.paper.judging import judge
 from dropnet.tables.aggregate import read_runs
 
 
@@ -18,7 +19,7 @@ def main() -> None:
     parser.add_argument("--claims", required=True, help="the statements, a YAML file")
     parser.add_argument("--paper", required=True, help="the paper's curves, a CSV file")
     parser.add_argument(
-        "--figures", type=json.loads, required=True, help="JSON: the fields of judging.Drawn"
+        "--figures", type=json.loads, required=True, help="JSON: the fields of paper.drawn.Drawn"
     )
     parser.add_argument("--output", required=True)
     args = parser.parse_args()

@@ -34,6 +34,7 @@ from dropnet.chance import near_chance
 from dropnet.files.csv_rows import COUNT, NUMBER, TEXT, WORDS, Reader
 from dropnet.files.csv_tables import rounded
 from dropnet.paper.claims import Statement, titles
+from dropnet.paper.drawn import Drawn
 from dropnet.paper.effects import (
     LEVEL,
     Effects,
@@ -104,29 +105,6 @@ READERS: dict[str, Reader] = {  # the columns of claims.csv
     "agreement_double": WORDS,
 }
 COLUMNS = tuple(READERS)
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """What a figure is drawn from.
-
-    Attributes:
-        experiment: its name.
-        methods: the names of the curves, and those of the runs.
-        reductions: how the runs differ from the paper's protocol but for the number of seeds, in
-            words, or "".
-        classes: of the data set.
-        stop_fraction: of the experiment: a run that has not reached it was cut off. With 1, all
-            runs count as whole.
-        alike: experiments that are trained by the same settings, and may have other methods.
-    """
-
-    experiment: str
-    methods: Mapping[str, str]
-    reductions: str
-    classes: int
-    stop_fraction: float = 1.0
-    alike: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

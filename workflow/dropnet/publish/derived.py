@@ -23,8 +23,9 @@ from dropnet.files.csv_tables import read_table, table_text, write_table
 from dropnet.paper import protocol
 from dropnet.paper.claims import load
 from dropnet.paper.curves import paper_curves
+from dropnet.paper.drawn import Drawn
 from dropnet.paper.effects import cut_off
-from dropnet.paper.judging import Drawn, judge
+from dropnet.paper.judging import judge
 from dropnet.publish.record import RECORD, Record, folders
 from dropnet.settings import unit_of
 from dropnet.tables.aggregate import combine, curve, read_runs
@@ -230,14 +231,7 @@ def _verdicts(record: Record, runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """Judge by the settings that the runs were made with, whatever is configured now."""
     settings = record.settings
     drawn = {
-        name: Drawn(
-            figure.experiment,
-            figure.runs,
-            protocol.reductions_of(settings[figure.experiment]),
-            settings[figure.experiment]["classes"],
-            settings[figure.experiment]["stop_fraction"],
-            protocol.trained_alike(figure.experiment, settings),
-        )
+        name: Drawn.of(figure.experiment, figure.runs, settings)
         for name, figure in plan.figures.items()
         if figure.experiment in settings and figure.of_paper
     }

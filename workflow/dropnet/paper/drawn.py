@@ -1,0 +1,50 @@
+"""What the paper's figures are drawn from: which runs, and how far they follow its protocol."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from dropnet.paper import protocol
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What a figure is drawn from.
+
+    Attributes:
+        experiment: its name.
+        methods: the names of the curves, and those of the runs.
+        reductions: how the runs differ from the paper's protocol but for the number of seeds, in
+            words, or "": fewer seeds make an interval wider, anything else is another experiment.
+        classes: of the data set.
+        stop_fraction: of the experiment: a run that has not reached it was cut off. With 1, all
+            runs count as whole.
+        alike: experiments that are trained by the same settings, and may have other methods.
+    """
+
+    experiment: str
+    methods: Mapping[str, str]
+    reductions: str
+    classes: int
+    stop_fraction: float = 1.0
+    alike: Sequence[str] = ()
+
+    @classmethod
+    def of(
+        cls, experiment: str, methods: Mapping[str, str], settings: Mapping[str, protocol.Values]
+    ) -> "Drawn":
+        """Return what a figure of the paper is drawn from.
+
+        Args:
+            experiment: its name.
+            methods: the names of the curves, and those of the runs.
+            settings: that experiments are or were trained with, by name (`Settings.to_json`).
+        """
+        own = settings[experiment]
+        return cls(
+            experiment,
+            methods,
+            protocol.reductions_of(own),
+            own["classes"],
+            own["stop_fraction"],
+            protocol.trained_alike(experiment, settings),
+        )
