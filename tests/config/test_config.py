@@ -22,7 +22,7 @@ from dropnet.files import code_files
 from dropnet.metrics import METRICS
 from dropnet.networks.models import MODELS, layers_of, masked_widths
 from dropnet.paper import protocol
-from dropnet.paper.judging import REDUCED_SEEDS
+from dropnet.paper.controls import REDUCED_SEEDS
 from dropnet.pruning.schedule import remaining_counts
 
 ROOT = Path(__file__).parents[2]

@@ -18,7 +18,8 @@ from dropnet.paper.claims import CLAIMS, Statement, load, titles
 from dropnet.paper.curves import paper_curves
 from dropnet.paper.drawn import Drawn
 from dropnet.paper.effects import Estimate, average, paper_effect
-from dropnet.paper.judging import (
+from dropnet.paper.judging import Question, judge, paper_verdict
+from dropnet.paper.verdicts import (
     AGREES,
     BORNE_OUT,
     COLUMNS,
@@ -32,12 +33,9 @@ from dropnet.paper.judging import (
     OPEN_REDUCED,
     SUPPORTED,
     UNDECIDED,
-    Question,
     best_evidence,
     by_claim,
     in_answers,
-    judge,
-    paper_verdict,
 )
 
 ROOT = Path(__file__).parents[2]

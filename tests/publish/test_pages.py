@@ -11,7 +11,7 @@ import pytest
 from dropnet.config.check import load
 from dropnet.config.plan import Plan
 from dropnet.errors import UserError
-from dropnet.paper.judging import COLUMNS, best_evidence
+from dropnet.paper.verdicts import COLUMNS, best_evidence
 from dropnet.publish.derived import check_derived
 from dropnet.publish.pages import BEGIN, END
 from dropnet.publish.pages import check as check_pages

@@ -17,7 +17,8 @@ from PIL import Image, ImageColor
 from dropnet.figures.style import STYLES
 from dropnet.files.csv_tables import read_table, write_table
 from dropnet.paper.claims import load
-from dropnet.paper.judging import READERS, judge
+from dropnet.paper.judging import judge
+from dropnet.paper.verdicts import READERS
 from dropnet.report.html import Picture, embedded, render
 from dropnet.tables.columns import CRITERIA, REMOVABLE, SPEED
 

@@ -6,7 +6,7 @@ import json
 from dropnet.errors import exit_on_user_error
 from dropnet.files.artifacts import write_text
 from dropnet.files.csv_tables import read_table
-from dropnet.paper import judging
+from dropnet.paper import verdicts
 from dropnet.report.html import Picture, render
 from dropnet.tables.columns import CRITERIA, REMOVABLE, SPEED
 
@@ -35,12 +35,12 @@ def main() -> None:
     html = render(
         args.scale,
         args.note,
-        read_table(args.claims, judging.READERS),
+        read_table(args.claims, verdicts.READERS),
         read_table(args.removable, REMOVABLE),
         [Picture(**fields) for fields in args.pictures],
         args.overview,
         args.provenance,
-        [read_table(path, judging.READERS) for path in args.published],
+        [read_table(path, verdicts.READERS) for path in args.published],
         (read_table(args.speed[0], SPEED), args.speed[1]) if args.speed else None,
         (read_table(args.criteria[0], CRITERIA), args.criteria[1:]) if args.criteria else None,
     )

@@ -13,7 +13,7 @@ both directions, are corrected together for the rate of false discoveries (Benja
 
 Runs by a reduced protocol never answer for the paper's. Whether the sentence holds in them is
 asked in words of its own ("supported", "contradicted at reduced scale"), by a family of tests of
-its own, and only where there is reason to think that they could tell (`uncontrolled`): with
+its own, and only where there is reason to think that they could tell (`controls`): with
 `REDUCED_SEEDS` seeds or more, networks about as accurate as the paper's, and the collapse of
 `maximum` in sight.
 
@@ -23,7 +23,7 @@ remains. Each of these is corrected by itself and counts nowhere.
 """
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,9 +31,9 @@ import pandas as pd
 from scipy import stats
 
 from dropnet.chance import near_chance
-from dropnet.files.csv_rows import COUNT, NUMBER, TEXT, WORDS, Reader
 from dropnet.files.csv_tables import rounded
-from dropnet.paper.claims import Statement, titles
+from dropnet.paper.claims import Statement
+from dropnet.paper.controls import REDUCED_SEEDS, uncontrolled
 from dropnet.paper.drawn import Drawn
 from dropnet.paper.effects import (
     LEVEL,
@@ -44,67 +44,26 @@ from dropnet.paper.effects import (
     has_spread,
     paper_effect,
 )
-
-HOLDS, FAILS = "holds", "does not hold"
-AGREES, DIFFERS = "agrees", "differs"
-INCONCLUSIVE, NOT_RUN = "inconclusive", "not run"
-SUPPORTED, CONTRADICTED = "supported at reduced scale", "contradicted at reduced scale"
-OPEN_REDUCED = "open at reduced scale"
-REDUCED = (SUPPORTED, CONTRADICTED, OPEN_REDUCED)
-AT_REDUCED_SCALE = ("supported", "contradicted", "open")  # where the column says the rest
-BORNE_OUT, NOT_BORNE_OUT, UNDECIDED = "borne out", "not borne out", "undecided"
+from dropnet.paper.verdicts import (
+    AGREES,
+    BORNE_OUT,
+    COLUMNS,
+    CONTRADICTED,
+    DIFFERS,
+    FAILS,
+    HOLDS,
+    INCONCLUSIVE,
+    NOT_BORNE_OUT,
+    NOT_RUN,
+    OPEN_REDUCED,
+    SUPPORTED,
+    UNDECIDED,
+)
 
 AGREEMENT = 0.01  # of accuracy: what our effect and the paper's may be apart
 HALF, DOUBLE = 0.5, 2.0  # other margins
 A_FIFTH = 0.2  # remaining: where other ranges end
 FEWEST_SEEDS = 3
-
-# What runs by a reduced protocol need to say anything
-REDUCED_SEEDS = 8
-# of accuracy: what their unpruned networks and the paper's may be apart. On CIFAR-10, networks
-# that far below the paper's have come three quarters of the way from guessing to them
-UNPRUNED_APART = 0.15
-# The collapse of `maximum`: one of these is better by so much over this range, whatever the claims
-BETTER, BETTER_BY, BETTER_OVER = ("minimum", "minimum_layer"), 0.05, (0.1, 0.3)
-
-READERS: dict[str, Reader] = {  # the columns of claims.csv
-    "claim": TEXT,
-    "statement": TEXT,
-    "figure": TEXT,
-    "experiment": WORDS,
-    "section": TEXT,
-    "page": COUNT,
-    "sentence": TEXT,
-    "words": TEXT,
-    "above": NUMBER,
-    "below": NUMBER,
-    "seeds": COUNT,
-    "effect": NUMBER,
-    "ci_low": NUMBER,
-    "ci_high": NUMBER,
-    "detectable": NUMBER,
-    "p_holds": NUMBER,
-    "p_fails": NUMBER,
-    "verdict": TEXT,
-    "reason": WORDS,
-    "verdict_half": WORDS,
-    "verdict_double": WORDS,
-    "effect_fifth": NUMBER,
-    "verdict_fifth": WORDS,
-    "paper_effect": NUMBER,
-    "paper_low": NUMBER,
-    "paper_high": NUMBER,
-    "paper_verdict": TEXT,
-    "difference": NUMBER,
-    "difference_low": NUMBER,
-    "difference_high": NUMBER,
-    "p_agrees": NUMBER,
-    "p_differs": NUMBER,
-    "agreement": TEXT,
-    "agreement_half": WORDS,
-    "agreement_double": WORDS,
-}
-COLUMNS = tuple(READERS)
 
 
 @dataclass(frozen=True)
@@ -168,7 +127,7 @@ class Case:
             return cls(statement, None, theirs, "")
         why = _why_not(ours, figure)
         if not why and figure.reductions:
-            why = uncontrolled(statement.figure, figure, _of_controls(runs, figure), paper)
+            why = uncontrolled(statement.figure, figure, runs, paper)
         return cls(statement, ours, theirs, why, bool(figure.reductions))
 
     @property
@@ -219,48 +178,6 @@ def _why_not(ours: Effects, figure: Drawn) -> str:
     if near_chance(ours.compared, figure.classes):
         return "what is compared is near chance"
     return "" if has_spread(ours.by_seed) else "no spread between the seeds"
-
-
-def _of_controls(runs: pd.DataFrame, figure: Drawn) -> pd.DataFrame:
-    """The runs that can show what is known: of the experiment, else of one trained alike."""
-    found = [runs[runs["experiment"] == name] for name in (figure.experiment, *figure.alike)]
-    return next((own for own in found if "maximum" in set(own["method"])), found[0])
-
-
-def uncontrolled(figure: str, drawn: Drawn, runs: pd.DataFrame, paper: pd.DataFrame) -> str:
-    """Say why runs by a reduced protocol cannot tell anything about the paper's; "" if they can.
-
-    Two things that are known have to be in sight: unpruned networks about as accurate as the
-    paper's (`UNPRUNED_APART`), and the collapse of `maximum` (`BETTER`, ...), by a one-sided t-test
-    at the usual level, of two methods, which is corrected for (Bonferroni).
-
-    Args:
-        figure: of the paper.
-        drawn: what it is drawn from.
-        runs: of that experiment, or of one trained alike.
-        paper: the paper's curves.
-    """
-    theirs = paper[(paper["figure"] == figure) & (paper["fraction_remaining"] == 1)]
-    theirs = theirs[theirs["method"].isin(drawn.methods)]
-    ours = runs[(runs["fraction_remaining"] == 1) & runs["method"].isin(drawn.methods.values())]
-    if theirs.empty or ours.empty:
-        return "no control: the paper's figure has no unpruned networks"
-    apart = float(ours["test_accuracy"].mean() - theirs["accuracy"].mean())
-    if abs(apart) > UNPRUNED_APART:
-        return f"the unpruned networks are {100 * apart:+.1f} points from the paper's"
-    present = set(runs["method"])
-    others = [name for name in BETTER if name in present]
-    if "maximum" not in present or not others:
-        return "no control: maximum has not run"
-    names = {name: name for name in (*others, "maximum")}
-    p_values = []
-    for other in others:
-        collapse = Statement.of_ours(other, "maximum", BETTER_OVER, BETTER_BY)
-        effects = effects_of(collapse, runs, names, drawn.stop_fraction)
-        if has_spread(effects.by_seed):
-            p_values.append(Estimate.of(effects.by_seed).p(BETTER_BY, "greater"))
-    seen = p_values and len(others) * min(p_values) <= LEVEL
-    return "" if seen else "the collapse of maximum is not seen"
 
 
 def judge(
@@ -463,110 +380,3 @@ def _why_open(question: Question) -> str:
     """Why tests that could decide did not."""
     alone = min(question.p_values) <= LEVEL
     return "not significant after correction" if alone else "the interval is too wide"
-
-
-# ------------------------------------------------------------------------------- counts of them
-
-#: What a claim's statements are counted by: a column of claims.csv -> yes, no; else it is open.
-ANSWERS = {
-    "agreement": (AGREES, DIFFERS),
-    "verdict": (HOLDS, FAILS),
-    "paper_verdict": (BORNE_OUT, NOT_BORNE_OUT),
-}
-
-
-def decided_by(claims: pd.DataFrame, *, reduced: bool) -> pd.DataFrame:
-    """Return the rows that tests could decide, by the protocol or by a reduced one."""
-    of_reduced = claims["verdict"].isin(REDUCED)
-    return claims[claims["p_holds"].notna() & (of_reduced if reduced else ~of_reduced)]
-
-
-def by_claim(claims: pd.DataFrame) -> list[dict[str, Any]]:
-    """For each claim what it says, and how many of its statements have which answers.
-
-    Args:
-        claims: as `judge` makes them.
-
-    Returns:
-        For each claim: id, says, total; for each column of `ANSWERS` how many say yes, no, and
-        neither of those that runs by the protocol could decide; likewise `reduced`, of verdicts at
-        reduced scale; how many are `undecidable`, although they were run, and how many `not_run`.
-    """
-    says = titles()
-    counted = []
-    for claim, rows in claims.groupby("claim", sort=False):
-        by_protocol, reduced = (decided_by(rows, reduced=which) for which in (False, True))
-        not_run = int((rows["verdict"] == NOT_RUN).sum())
-        counts: dict[str, Any] = {
-            "id": claim,
-            "says": says[str(claim)],
-            "total": len(rows),
-            "reduced": _counts(reduced["verdict"], SUPPORTED, CONTRADICTED),
-            "undecidable": len(rows) - len(by_protocol) - len(reduced) - not_run,
-            "not_run": not_run,
-        }
-        for column, words in ANSWERS.items():
-            asked = rows if column == "paper_verdict" else by_protocol
-            counts[column] = _counts(asked[column], *words)
-        counted.append(counts)
-    return counted
-
-
-def _counts(answers: pd.Series, yes: str, no: str) -> tuple[int, int, int]:
-    """How many say yes, no, and neither."""
-    said = int((answers == yes).sum()), int((answers == no).sum())
-    return (*said, len(answers) - sum(said))
-
-
-def best_evidence(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Return one row a statement: that of the scale that can say most about it.
-
-    That is one whose runs could decide by the protocol, then at a reduced scale; then one whose
-    runs could not, by the protocol first; then one that has none. Of several the one with most
-    seeds, or else the first.
-
-    Args:
-        tables: claims.csv of each scale.
-    """
-    every = pd.concat(tables, ignore_index=True)
-    every = every.assign(
-        rank=2 * every["p_holds"].isna()
-        + every["verdict"].isin(REDUCED)
-        + 2 * (every["verdict"] == NOT_RUN),
-        fewer=-every["seeds"],
-        place=every.index,
-    )
-    best = every.sort_values(["rank", "fewer", "place"]).drop_duplicates("statement")
-    order = {statement: place for place, statement in enumerate(tables[0]["statement"])}
-    best = best.sort_values("statement", key=lambda column: column.map(order))
-    return best.drop(columns=["rank", "fewer", "place"]).reset_index(drop=True)
-
-
-def changed_by(row: Mapping[Hashable, Any]) -> dict[str, str]:
-    """Return the other verdicts of a row of claims.csv, by what leads to them, in words.
-
-    There are none where nothing was decided, or where no choice of ours changes the verdict.
-    """
-    if pd.isna(row["p_holds"]):
-        return {}
-    others = {
-        "half the margin": row["verdict_half"],
-        "twice the margin": row["verdict_double"],
-        "down to a fifth remaining": row["verdict_fifth"],
-    }
-    return {how: other for how, other in others.items() if other not in ("", row["verdict"])}
-
-
-def in_points(value: float, low: float, high: float) -> str:
-    """Return an effect and its interval as text, in points of accuracy; "" if there is none."""
-    if pd.isna(value):
-        return ""
-    if pd.isna(low):
-        return f"{100 * value:+.1f}"
-    return f"{100 * value:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
-
-
-def in_answers(counts: tuple[int, int, int], words: Sequence[str] = ("yes", "no", "open")) -> str:
-    """Return counts as text: "3 yes, 1 open"; "-" if nothing was asked."""
-    said = [f"{n} {word}" for n, word in zip(counts, words, strict=True) if n]
-    return ", ".join(said) or "-"

@@ -10,11 +10,11 @@ from dropnet.chance import near_chance
 from dropnet.criteria.league import against_random, listed
 from dropnet.errors import UserError
 from dropnet.files.csv_tables import read_table
-from dropnet.paper import effects, judging, protocol
+from dropnet.paper import effects, protocol, verdicts
 from dropnet.paper.claims import Statement
 from dropnet.paper.comparison import beside_paper
 from dropnet.paper.curves import paper_curves
-from dropnet.paper.judging import in_points
+from dropnet.paper.verdicts import in_points
 from dropnet.publish.record import RECORD, Record
 from dropnet.settings import unit_of
 from dropnet.tables.aggregate import read_runs
@@ -53,7 +53,7 @@ class Facts:
     @cached_property
     def claims(self) -> pd.DataFrame:
         """claims.csv."""
-        return read_table(self.folder / "claims.csv", judging.READERS)
+        return read_table(self.folder / "claims.csv", verdicts.READERS)
 
     @cached_property
     def shares(self) -> pd.DataFrame:
@@ -150,9 +150,9 @@ class Facts:
     def answers(self, column: str, answer: str) -> int:
         """Return how many of the statements that runs by the protocol can decide have an answer.
 
-        `column` is one of `judging.ANSWERS`.
+        `column` is one of `verdicts.ANSWERS`.
         """
-        decidable = judging.decided_by(self.claims, reduced=False)
+        decidable = verdicts.decided_by(self.claims, reduced=False)
         return int((decidable[column] == answer).sum())
 
     def at_chance(self, experiment: str, method: str, at: float) -> str:

@@ -26,12 +26,12 @@ from dropnet.files.artifacts import write_text
 from dropnet.files.code_files import WORKFLOW
 from dropnet.paper import protocol
 from dropnet.paper.effects import cut_off
-from dropnet.paper.judging import (
+from dropnet.paper.judging import FEWEST_SEEDS
+from dropnet.paper.verdicts import (
     AT_REDUCED_SCALE,
     CONTRADICTED,
     DIFFERS,
     FAILS,
-    FEWEST_SEEDS,
     best_evidence,
     by_claim,
     changed_by,

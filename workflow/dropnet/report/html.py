@@ -17,7 +17,8 @@ from dropnet.criteria.league import in_words as in_sentences
 from dropnet.files.artifacts import artifact, read_json
 from dropnet.files.code_files import WORKFLOW
 from dropnet.files.provenance import git_state
-from dropnet.paper.judging import (
+from dropnet.paper.protocol import fewer_seeds_alone
+from dropnet.paper.verdicts import (
     AT_REDUCED_SCALE,
     best_evidence,
     by_claim,
@@ -25,7 +26,6 @@ from dropnet.paper.judging import (
     in_answers,
     in_points,
 )
-from dropnet.paper.protocol import fewer_seeds_alone
 from dropnet.tables.runs import BASELINE
 from dropnet.tables.speed import in_words, judged, pruned
 
