@@ -44,17 +44,17 @@ $(call need,publish,SCALE,paper)
 # Two runs of Snakemake would wait for each other's lock, and each takes all cores by itself.
 .NOTPARALLEL:
 
-.PHONY: help figures report own-model example test quick bench bench-gpu scaling status lint checksum publish pages clean venv venv-keras
+.PHONY: help figures report own-model example test quick bench bench-gpu scaling status unlock lint checksum publish pages clean venv venv-keras
 
 help: ## list the targets
 	@echo "make TARGET [SCALE=paper] [SEEDS=3] [CORES=8] [TARGETS=figures/paper/fig03.png] [PYTHON=python3.12]"
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12 | sed 's/^/  /'
 
 figures: venv ## make every figure of the paper at the default scale, or SCALE, or only TARGETS
-	$(in_venv) .venv/bin/snakemake $(targets) --cores $(call quote,$(CORES)) $(configured)
+	@$(in_venv) .venv/bin/snakemake $(targets) --cores $(call quote,$(CORES)) $(configured)
 
 report: venv ## every figure at SCALE, and the verdicts, in one page: results/<scale>/report.html
-	$(in_venv) .venv/bin/snakemake report --cores $(call quote,$(CORES)) $(configured)
+	@$(in_venv) .venv/bin/snakemake report --cores $(call quote,$(CORES)) $(configured)
 
 # Into .venv, beside its own packages, whose versions it is content with.
 own-model: venv ## add Torch-Pruning to .venv, to prune a model of one's own: docs/own-model.md
@@ -62,8 +62,8 @@ own-model: venv ## add Torch-Pruning to .venv, to prune a model of one's own: do
 	    --disable-pip-version-check --no-deps --require-hashes --requirement requirements-own-model.lock
 
 example: own-model ## prune torchvision's ResNet18 on CIFAR-10, in some minutes
-	$(in_venv) .venv/bin/snakemake results/data/CIFAR-10.safetensors --cores 1 --quiet all
-	$(in_venv) .venv/bin/python examples/own_model.py
+	@$(in_venv) .venv/bin/snakemake results/data/CIFAR-10.safetensors --cores 1 --quiet all
+	@$(in_venv) .venv/bin/python examples/own_model.py
 
 test: venv ## run all tests; once the environment is set up, without a network
 	$(in_venv) .venv/bin/pytest $(side_by_side)
@@ -82,6 +82,9 @@ scaling: venv ## work out what scale paper costs on 2 to 1,000 cores: docs/scali
 
 status: venv ## say how far the runs of a scale are
 	@$(in_venv) .venv/bin/python workflow/scripts/show_status.py $(scale_option)$(if $(SEEDS), --seeds $(call quote,$(SEEDS)))
+
+unlock: venv ## end the lock that a killed run has left on this folder
+	@$(in_venv) .venv/bin/snakemake --unlock --quiet all
 
 lint: venv ## check style, format and types of the code, and style and format of the workflow
 	$(in_venv) .venv/bin/ruff check .

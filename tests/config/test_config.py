@@ -63,8 +63,8 @@ MISTAKES = [
     # path, value, words that the line must have: key, value, what is allowed, nearest name
     (("protocol", "augmentation"), None, ["augmentation: None", "allowed: none, affine"]),
     (("protocol", "augmentation"), "afine", ["'afine'", "'affine'?", "allowed: none, affine"]),
-    (("experiments", "VGG19", "default"), "no", ["VGG19.default: 'no'", "allowed: boolean"]),
-    (("datasets", "MNIST", "sha256"), 5, ["sha256: 5", "allowed: string or null"]),
+    (("experiments", "VGG19", "default"), "no", ["VGG19.default: 'no'", "allowed: true or false"]),
+    (("datasets", "MNIST", "sha256"), 5, ["sha256: 5", "allowed: text or null"]),
     (("device",), "gpu", ["device: 'gpu'", "allowed: auto, cpu, cuda"]),
     (("device",), "cuda:01", ["device: 'cuda:01'", "allowed: auto, cpu, cuda"]),
     (("protocol", "precision"), "float16", ["precision: 'float16'", "bfloat16"]),
@@ -82,20 +82,32 @@ MISTAKES = [
     (("scale",), "papper", ["scale: 'papper'", "did you mean 'paper'?", "allowed: paper, preview"]),
     (("scales",), {}, ["scales: {}", "at least 1"]),
     (("scales", "preview", "seeds"), 0, ["scales.preview.seeds: 0", "at least 1"]),
-    (("scales", "preview", "seeds"), "3", ["scales.preview.seeds: '3'", "allowed: integer"]),
-    (("scales", "preview", "seeds"), 3.0, ["scales.preview.seeds: 3.0", "allowed: integer"]),
-    (("scales", "preview", "seeds"), True, ["scales.preview.seeds: True", "allowed: integer"]),
-    (("protocol", "learning_rate"), float("nan"), ["learning_rate: nan", "allowed: number"]),
-    (("protocol", "learning_rate"), float("inf"), ["learning_rate: inf", "allowed: number"]),
-    (("experiments", 7), {}, ["experiments: 7", "allowed: string"]),
-    (("scales", "preview", "seeds"), 1.5, ["scales.preview.seeds: 1.5", "allowed: integer"]),
+    (("scales", "preview", "seeds"), "3", ["scales.preview.seeds: '3'", "a whole number"]),
+    (("scales", "preview", "seeds"), 3.0, ["scales.preview.seeds: 3.0", "a whole number"]),
+    (
+        ("scales", "preview", "seeds"),
+        True,
+        ["scales.preview.seeds: True", "a whole number"],
+    ),
+    (
+        ("protocol", "learning_rate"),
+        float("nan"),
+        ["learning_rate: nan", "a finite number"],
+    ),
+    (
+        ("protocol", "learning_rate"),
+        float("inf"),
+        ["learning_rate: inf", "a finite number"],
+    ),
+    (("experiments", 7), {}, ["experiments: the name 7", "allowed: text"]),
+    (("scales", "preview", "seeds"), 1.5, ["scales.preview.seeds: 1.5", "a whole number"]),
     (("scales", "preview", "train_images"), 0, ["train_images: 0", "at least 1"]),
     (("scales", "data"), {}, ["the name 'data'", "allowed: any but data"]),
     (("scales", "../x"), {}, ["the name '../x'", "letters, digits"]),
     (("protocol", "learning_rate"), "1e-3", ["learning_rate: '1e-3'", "1.0e-3"]),
     (("protocol", "learning_rate"), "0.1", ["--configfile"]),  # what --config makes of it
     (("protocol", "train_images"), "null", ["--configfile"]),
-    (("overlay",), "false", ["overlay: 'false'", "allowed: boolean", "overlay=False)"]),
+    (("overlay",), "false", ["overlay: 'false'", "allowed: true or false", "overlay=False)"]),
     (("seeds",), 0, ["seeds: 0", "at least 1"]),
     (("seeds",), "3", ["seeds: '3'", "seeds=3)"]),
     (("seeds_per_job",), "null", ["seeds_per_job: 'null'", "seeds_per_job=)"]),
@@ -107,11 +119,16 @@ MISTAKES = [
     ((*EXPERIMENT, "selection"), "exakt", ["selection: 'exakt'", "'exact'?", "exact, notebook"]),
     ((*EXPERIMENT, "dataset"), "MNST", ["dataset: 'MNST'", "'MNIST'?", "MNIST, CIFAR-10"]),
     ((*EXPERIMENT, "model"), "FCC", ["model: 'FCC'", "'FC'?"]),
+    (
+        ("experiments", "Conv64-Conv64", "scales", "preview", "widths"),
+        [16],
+        ["Conv64-Conv64.scales.preview.widths: [16]", "allowed: as many"],
+    ),
     ((*EXPERIMENT, "widths"), [], ["widths []", "one or more layers"]),
     ((*EXPERIMENT, "widths"), [10**9], ["widths.0: 1000000000", "at most 65536"]),
     (("protocol", "max_epochs"), 10**30, ["max_epochs: 1000", "at most 1000000"]),
     ((*EXPERIMENT, "widths"), [40, 0], ["widths.1: 0", "at least 1"]),
-    ((*EXPERIMENT, "widths"), "40-40", ["widths: '40-40'", "allowed: array"]),
+    ((*EXPERIMENT, "widths"), "40-40", ["widths: '40-40'", "allowed: a list, as in [40, 40]"]),
     ((*EXPERIMENT, "methods"), [], ["methods: []", "at least 1"]),
     ((*EXPERIMENT, "methods"), ["minimun"], ["methods: 'minimun'", "'minimum'?", "_layer behind"]),
     ((*EXPERIMENT, "methods"), ["random", "random"], ["methods", "each only once"]),
@@ -144,7 +161,7 @@ MISTAKES = [
     ((*EXPERIMENT, "scales"), {"papr": {}}, ["scales: 'papr'", "'paper'?"]),
     ((*EXPERIMENT, "metods"), ["random"], ["metods: unknown key", "'methods'"]),
     ((*EXPERIMENT, "dataset"), ..., ["experiments.FC40-FC40", "'dataset' is missing"]),
-    (("datasets", "MNIST", "sha256"), "abc", ["sha256: 'abc'", "64 hexadecimal"]),
+    (("datasets", "MNIST", "sha256"), "abc", ["sha256: 'abc'", "64 of 0-9 and a-f"]),
     (("datasets", "MNIST", "classes"), 1, ["classes: 1", "at least 2"]),
     (("datasets", "MNIST", "sources"), [], ["sources: []", "at least 1"]),
     (("datasets", "MNIST", "sources"), [{"foldr": "x"}], ["sources[0]", "'foldr'", "'folder'?"]),
@@ -153,8 +170,8 @@ MISTAKES = [
     (("figures", "fig03", "experiment"), "FC40-FC4", ["'FC40-FC4'", "'FC40-FC40'?"]),
     (("figures", "fig03", "shows"), "test_acc", ["shows: 'test_acc'", "'test_accuracy'?"]),
     (("figures", "fig03", "methods"), ["oracle"], ["methods: 'oracle'", "a method of FC40-FC40"]),
-    (("figures", "fig03"), None, ["figures.fig03: None", "allowed: object"]),
-    (("figures", "fig03_notebook", "paper"), 3, ["fig03_notebook.paper: 3", "allowed: string"]),
+    (("figures", "fig03"), None, ["figures.fig03: None", "allowed: keys with values"]),
+    (("figures", "fig03_notebook", "paper"), 3, ["fig03_notebook.paper: 3", "allowed: text"]),
     (("figures", "fig03_notebook", "paper"), "fig3", ["paper: 'fig3'", "'fig13'?", "of the paper"]),
     (
         ("figures", "fig03_notebook", "paper"),
@@ -180,8 +197,8 @@ def test_a_mistake_is_named_in_one_line(path, value, words):
     ("text", "words"),
     [
         ("scale: a\nscale: b\n", ["the key 'scale' is given twice", "line 2"]),
-        ("scale: [a\n", ["not YAML"]),
-        ("scale:\n\tx: 1\n", ["not YAML"]),
+        ("scale: [a\n", ["not YAML: line 2, column 1: ", "expected ',' or ']'"]),
+        ("scale:\n\tx: 1\n", ["not YAML: line 2, column 1: "]),
         ("", ["has no keys"]),
     ],
 )
@@ -379,7 +396,7 @@ def test_experiments_that_compare_criteria_run_where_a_scale_lists_them():
     [
         (("scales", "preview", "also"), ["FC20-FC2O"], ["scales.preview.also", "did you mean"]),
         (("scales", "preview", "also"), [], ["at least 1"]),
-        ((*EXPERIMENT, "criteria"), "yes", ["FC40-FC40.criteria: 'yes'", "allowed: boolean"]),
+        ((*EXPERIMENT, "criteria"), "yes", ["FC40-FC40.criteria: 'yes'", "allowed: true or false"]),
         (("experiments", "VGG19-apoz", "criteria"), True, ["VGG19-apoz.criteria", "'random'"]),
         (
             ("figures", "criteria_ranks_A"),
@@ -514,6 +531,27 @@ def test_the_pinned_protocol_has_every_parameter_of_training():
     assert protocol.read(protocol.PROTOCOL)["protocol"].keys() == (
         SHIPPED["protocol"].keys() - {"seeds_per_job"}
     )
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("test_images", 10_001, "test_images: 10001 (of FC40-FC40 at scale preview)"),
+        ("train_images", 60_001, "train_images: 60001 (of FC40-FC40 at scale preview)"),
+        ("test_images", 10_000, None),
+        ("train_images", 60_000, None),
+    ],
+)
+def test_more_images_than_a_data_set_has_are_refused_once_it_is_there(key, value, says):
+    config = changed(("scales", "preview", key), value)
+    checking.check_images(config, {})
+    if says is None:
+        checking.check_images(config, {"MNIST": (60_000, 10_000)})
+        return
+    with pytest.raises(UserError) as error:
+        checking.check_images(config, {"MNIST": (60_000, 10_000)})
+    assert says in str(error.value)
+    assert str(error.value).endswith(f"allowed: null for all, 1 to {value - 1}")
 
 
 @pytest.mark.parametrize("name", ["MNIST_split_all", "MNIST_split_10000"])

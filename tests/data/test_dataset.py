@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dropnet.data.dataset import ARRAYS, Dataset, from_arrays, verify
+from dropnet.data.dataset import ARRAYS, Dataset, from_arrays, image_counts, verify
 from dropnet.errors import UserError
 from dropnet.files.artifacts import save_tensors
 from helpers.data_files import FIXTURE_SHA256, make_arrays
@@ -115,6 +115,15 @@ def test_a_file_gives_back_the_same_data_set(tmp_path):
     files = sorted(tmp_path.iterdir())
     assert [file.name for file in files] == ["again.safetensors", "data.safetensors"]
     assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_the_images_of_a_file_are_counted_without_reading_them(tmp_path):
+    data, path = dataset(), tmp_path / "data.safetensors"
+    assert image_counts(path) is None
+    data.save(path)
+    assert image_counts(path) == (len(data.train_labels), len(data.test_labels))
+    path.write_bytes(path.read_bytes()[:-1])
+    assert image_counts(path) is None
 
 
 def test_a_file_that_is_no_data_set_is_refused(tmp_path):

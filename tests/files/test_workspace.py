@@ -34,3 +34,21 @@ def test_a_file_of_tomorrow_is_named(tmp_path, monkeypatch):
     assert workspace.dated_in_the_future("results", "figures") is None
     os.utime("results/a.csv", (os.stat("results").st_mtime + 86400,) * 2)
     assert workspace.dated_in_the_future("results", "figures").startswith("results/a.csv: dated in")
+
+
+def test_what_stands_in_the_way_of_a_file_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    files = ["results/a/b/runs.csv", "results/a/b/log.txt", "figures/a.png"]
+    assert workspace.in_the_way(files) is None
+    (tmp_path / "results/a/b").mkdir(parents=True)
+    (tmp_path / "results/a/b/runs.csv").touch()
+    assert workspace.in_the_way(files) is None
+    (tmp_path / "figures/a.png").mkdir(parents=True)
+    assert workspace.in_the_way(files).startswith("figures/a.png: a folder is where a file goes")
+    (tmp_path / "figures/a.png").rmdir()
+    (tmp_path / "results/a/b/runs.csv").unlink()
+    (tmp_path / "results/a/b").rmdir()
+    for in_the_way in (lambda path: path.touch(), lambda path: path.symlink_to("/nowhere")):
+        in_the_way(tmp_path / "results/a/b")
+        assert workspace.in_the_way(files).startswith("results/a/b: not a folder")
+        (tmp_path / "results/a/b").unlink()

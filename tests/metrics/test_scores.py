@@ -43,7 +43,7 @@ def ones(*sizes, **kind):
 
 
 WRONG = [
-    (ones(3, 1), r"importance, layer 2: .* shape \[1\] came; needed: a tensor of 2 floating"),
+    (ones(3, 1), r"importance, layer 2: .* shape \[1\] came; needed: a tensor of 2 finite floats"),
     (ones(4, 2), r"layer 1: a tensor of the shape \[4\] came; needed: a tensor of 3"),
     (ones((3, 1), 2), r"layer 1: a tensor of the shape \[3, 1\] came"),
     (ones(3), "importance: a list of 1 came; needed: a list of 2 tensors"),

@@ -116,7 +116,7 @@ def test_help_is_the_default_and_lists_every_target() -> None:
     assert (result.returncode, result.stdout) == (0, make("help").stdout)
     listed = " ".join(line.split()[0] for line in result.stdout.splitlines()[1:])
     wanted = "help figures report own-model example test quick bench bench-gpu scaling"
-    wanted += " status lint checksum publish pages clean"
+    wanted += " status unlock lint checksum publish pages clean"
     assert listed == wanted
 
 

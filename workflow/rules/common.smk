@@ -36,6 +36,11 @@ wildcard_constraints:
     train_images=r"all|\d+",
 
 
+def refuse(words):
+    """Refuse a file that was asked for: what it asks for, and what is allowed."""
+    raise WorkflowError(f"error: {words}")
+
+
 def script_of(rule_name):
     """The script of a rule has the rule's name."""
     return os.path.relpath(WORKFLOW / "scripts" / f"{rule_name}.py")
@@ -113,3 +118,29 @@ def final_files(scale):
             experiment=filter(plan.has_oracle, plan.at(scale).experiments),
         ),
     ]
+
+
+def files_written(scale):
+    """What a run at a scale writes that others read, as far as it is known before any job."""
+    trained = [
+        f"results/{scale}/{job.folder}/{artifact}_seeds{job.seeds}.{kind}"
+        for job in plan.at(scale).jobs()
+        for artifact, kind in (
+            ("runs", "csv"),
+            ("networks", "safetensors"),
+            ("provenance", "json"),
+        )
+    ]
+    return [*trained, *final_files(scale)]
+
+
+with exit_on_user_error():
+    # Snakemake would stumble over these with a page of Python
+    written = [
+        file
+        for scale in config["scales"]
+        if any(os.path.lexists(f"{top}/{scale}") for top in ("results", "figures"))
+        for file in files_written(scale)
+    ]
+    if workflow.is_main_process and (words := workspace.in_the_way(written)):
+        raise UserError(words)

@@ -9,6 +9,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from snakemake.logging import logger
 from snakemake.settings.types import DeploymentMethod
 
 WORKFLOW = Path(workflow.basedir) / "workflow"
@@ -17,10 +18,12 @@ sys.path.insert(0, str(WORKFLOW))
 # the user's in front of it
 os.environ |= {"PYTHONPATH": str(WORKFLOW)}
 
-from dropnet.config.check import check
+from dropnet.config.check import check, check_images
 from dropnet.config.plan import Plan
+from dropnet.data.dataset import image_counts
 from dropnet.errors import GO_ON, UserError, exit_on_user_error
 from dropnet.files import provenance, workspace, yaml_files
+from dropnet.last_words import LastWords
 from dropnet.paper import claims
 
 # conda brings packages, and an interpreter, of its own
@@ -32,11 +35,29 @@ def trouble():
     return workspace.trouble(".", ".snakemake", "results", "figures")
 
 
+def to_ask_for():
+    """What a run can be asked for, of the scale that it has first."""
+    scales = dict.fromkeys([config["scale"], *config["scales"]])
+    return [
+        *(f"results/{scale}/report.html" for scale in scales),
+        *(file for scale in scales for file in final_files(scale)),
+    ]
+
+
+last_words = LastWords(to_ask_for)
+
+
 @atexit.register
-def tell_trouble():
-    """Say it at the end too: on a full disk there is no room for it in any log."""
-    if words := trouble():
-        print(f"error: {words}", file=sys.stderr, flush=True)
+def tell_what_was_wrong():
+    """Say it at the end, below all pages; also a full disk, of which there is no room in any log."""
+    words = last_words.told() or ""
+    if found := trouble():
+        words += f"error: {found}\n"
+    print(words, end="", file=sys.stderr, flush=True)
+
+
+if workflow.is_main_process:
+    logger.addHandler(last_words)
 
 
 # Jobs run under the interpreter that runs Snakemake here, whatever PATH has; with conda, under that
@@ -59,7 +80,7 @@ with exit_on_user_error():
     if workflow.is_main_process:  # and not of one job on a cluster, of many at a time
         words = words or workspace.dated_in_the_future("results", "figures")
     if words:
-        atexit.unregister(tell_trouble)
+        atexit.unregister(tell_what_was_wrong)
         raise UserError(words)
     yaml_files.read("config.yaml")  # a file that is no YAML is refused in our words
 
@@ -83,6 +104,14 @@ with exit_on_user_error():
     claims.load()
 
 plan = Plan(config)
+
+with exit_on_user_error():
+    present = {
+        name: found
+        for name in config["datasets"]
+        if (found := image_counts(f"results/data/{name}.safetensors"))
+    }
+    check_images(config, present)
 
 if workflow.is_main_process and (why := provenance.git_state().get("unknown")):
     print(

@@ -2,7 +2,7 @@
 
 import re
 import reprlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,16 @@ from dropnet.paper import protocol
 from dropnet.tables.columns import QUANTITIES
 
 SCHEMA = WORKFLOW / "schemas" / "config.schema.yaml"
+#: What the schema's types are called in YAML.
+TYPES = {
+    "array": "a list, as in [40, 40]",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "null": "null",
+    "number": "a finite number",
+    "object": "keys with values",
+    "string": "text",
+}
 
 
 def load(path: str | Path) -> dict[str, Any]:
@@ -60,6 +70,30 @@ def check(config: Config) -> None:
         _check_figure(f"figures.{name}", figure, config)
     if config["device"] == "cpu":
         _check_precisions(config)
+
+
+def check_images(config: Config, counts: Mapping[str, tuple[int, int]]) -> None:
+    """Refuse more images than a data set has, before the results of fewer are given up for them.
+
+    Args:
+        config: that `check` has let through.
+        counts: of training and of test images, of the data sets that are there.
+
+    Raises:
+        UserError: on the first experiment that asks for more.
+    """
+    plan = Plan(config)
+    for scale in config["scales"]:
+        for name, experiment in config["experiments"].items():
+            values = plan.at(scale).protocol(name)
+            for key, most in zip(
+                ("train_images", "test_images"), counts.get(experiment["dataset"], ()), strict=False
+            ):
+                if (values[key] or 0) > most:
+                    raise UserError(
+                        f"config: {key}: {values[key]} (of {name} at scale {scale}) is not allowed,"
+                        f" {experiment['dataset']} has {most}; allowed: null for all, 1 to {most}"
+                    )
 
 
 def _check_dataset_name(name: str) -> None:
@@ -115,6 +149,11 @@ def _check_experiment(key: str, experiment: Config, config: Config) -> None:
         )
     for scale, values in experiment.get("scales", {}).items():
         if "widths" in values:
+            if len(values["widths"]) != len(experiment["widths"]):
+                raise UserError(
+                    f"config: {key}.scales.{scale}.widths: {values['widths']} is not allowed, as"
+                    f" the experiment has {len(experiment['widths'])} widths; allowed: as many"
+                )
             _check_widths(f"{key}.scales.{scale}", experiment, values["widths"], config)
         if "prune_fraction" in values:
             _check_no_variants(f"{key}.scales.{scale}.prune_fraction", experiment, values)
@@ -247,11 +286,13 @@ def _explain(error: ValidationError) -> str:
             missing = next(name for name in limit if name not in value)
             return f"{key}: the key {missing!r} is missing; needed: {', '.join(limit)}"
         case "type":
-            types = limit if isinstance(limit, str) else " or ".join(limit)
+            types = [limit] if isinstance(limit, str) else limit
+            allowed_types = " or ".join(TYPES[name] for name in types)
             hint = _meant(key, value, types) if isinstance(value, str) else ""
-            return f"{key}: {shown} is not allowed; allowed: {types}{hint}"
+            what = "the name " if "propertyNames" in error.absolute_schema_path else ""
+            return f"{key}: {what}{shown} is not allowed; allowed: {allowed_types}{hint}"
         case "pattern" if "sha256" in error.absolute_path:
-            return f"{key}: {shown} is not allowed; allowed: 64 hexadecimal digits, or null"
+            return f"{key}: {shown} is not allowed; allowed: 64 of 0-9 and a-f, or null"
         case "pattern" if key == "device":
             return f"{key}: {shown} is not allowed; allowed: auto, cpu, cuda, cuda:N"
         case "pattern" if key == "data_dir" or key.endswith((".note", ".title")):
@@ -279,9 +320,9 @@ def _explain(error: ValidationError) -> str:
     return f"{key}: {shown} is not allowed; allowed: {bounds[error.validator].format(limit)}"
 
 
-def _meant(key: str, text: str, types: str) -> str:
+def _meant(key: str, text: str, types: Sequence[str]) -> str:
     """Say how to write what is text and was meant to be something else; "" if none of that is."""
-    numbers = types.startswith(("number", "integer"))
+    numbers = {"number", "integer"} & set(types)
     if re.fullmatch(r"(?i)true|false", text) and "boolean" in types:
         alone = f"{key}={text.title()}"
     elif re.fullmatch(r"(?i)none|null|~", text) and "null" in types:

@@ -12,6 +12,7 @@ from dropnet.files.artifacts import load_tensors, save_tensors
 if TYPE_CHECKING:
     import torch
 
+PARTS = ("train", "test")
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 
 
@@ -35,7 +36,7 @@ class Dataset:
             raise UserError(f"classes: {self.classes!r} is not allowed, only 2 to 256")
         for name, ndim in zip(ARRAYS, (4, 1, 4, 1), strict=True):
             _check_tensor(name, self.tensors[name], ndim)
-        for part in ("train", "test"):
+        for part in PARTS:
             self._check_part(part)
         train, test = (tuple(images.shape[1:]) for images in (self.train_images, self.test_images))
         if train != test:
@@ -96,6 +97,21 @@ class Dataset:
             raise UserError(f"{path}: its record has no {error}; delete it and run again") from None
         except UserError as error:
             raise UserError(f"{path}: {error}; delete it and run again") from None
+
+
+def image_counts(path: str | Path) -> tuple[int, int] | None:
+    """Return how many training and test images a file has; None if it is no whole data set.
+
+    What is wrong with it, the job says that reads it.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as file:
+            train, test = (file.get_slice(f"{part}_labels").get_shape()[0] for part in PARTS)
+    except (OSError, SafetensorError):
+        return None
+    return train, test
 
 
 def from_arrays(name: str, classes: int, arrays: Mapping[str, Any]) -> Dataset:

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from dropnet.errors import UserError, nearest
-from dropnet.files.artifacts import write_text
+from dropnet.files.artifacts import AGAIN, write_text
 from dropnet.files.csv_rows import Reader
 
 DIGITS = 6  # decimals of a curve's numbers; 1e-6 is far below one test image in 10,000
@@ -35,7 +35,7 @@ def read_table(path: str | Path, readers: Mapping[str, Reader]) -> pd.DataFrame:
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except (csv.Error, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a readable CSV file ({error})") from None
+        raise UserError(f"{path}: not a readable CSV file ({error}); {AGAIN}") from None
     missing = [column for column in readers if column not in header]
     if missing:
         has = ", ".join(header) or "none"
@@ -48,9 +48,10 @@ def read_table(path: str | Path, readers: Mapping[str, Reader]) -> pd.DataFrame:
         )
     for line, row in enumerate(rows, start=2):  # line 1 is the header
         if len(row) != len(readers):
-            raise UserError(f"{path}, line {line}: {len(row)} cells, {len(readers)} are needed")
+            needed = f"{len(row)} cells, {len(readers)} are needed"
+            raise UserError(f"{path}, line {line}: {needed}; {AGAIN}")
     if not text.endswith("\n"):
-        raise UserError(f"{path}, line {len(rows) + 1}: cut off; delete the file and run again")
+        raise UserError(f"{path}, line {len(rows) + 1}: cut off; {AGAIN}")
     return pd.DataFrame(
         {
             column: _convert(path, column, [row[header.index(column)] for row in rows], reader)
@@ -67,7 +68,7 @@ def _convert(path: str | Path, column: str, cells: Sequence[str], reader: Reader
             values.append(convert(cell))
         except (ValueError, KeyError):
             where = f"{path}, line {line}, column {column!r}"
-            raise UserError(f"{where}: {cell!r} is not {allowed}") from None
+            raise UserError(f"{where}: {cell!r} is not {allowed}; {AGAIN}") from None
     return values
 
 

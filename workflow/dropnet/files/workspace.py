@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -57,6 +58,23 @@ def trouble(*folders: str) -> str | None:
         except OSError as error:
             error.filename = os.path.abspath(folder)
             return of_the_machine(error) or str(error)
+    return None
+
+
+def in_the_way(files: Iterable[str]) -> str | None:
+    """Say which file is where a folder goes, or the other way round, and what to do; else None.
+
+    Args:
+        files: that a run writes, as relative paths.
+    """
+    folders = set()
+    for file in files:
+        if os.path.isdir(file):
+            return f"{file}: a folder is where a file goes; move it away, then start again"
+        folders |= {str(parent) for parent in Path(file).parents}
+    for folder in sorted(folders):
+        if os.path.lexists(folder) and not os.path.isdir(folder):
+            return f"{folder}: not a folder; move it away, then start again"
     return None
 
 

@@ -53,12 +53,21 @@ def read(path: str | Path) -> Any:
         raise UserError(f"{path}: {error}") from None
     except RecursionError:
         raise UserError(f"{path}: not YAML: nested too deeply") from None
+    except yaml.MarkedYAMLError as error:
+        raise UserError(f"{path}: not YAML: {_marked(error)}") from None
     except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError) as error:
         # a date that does not exist, a tag that its value does not fit
         raise UserError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise UserError(f"{path}: has no keys; allowed: those of the file that came with it")
     return content
+
+
+def _marked(error: yaml.MarkedYAMLError) -> str:
+    """Where YAML stumbled, and over what; without the text, and its arrow in a line of its own."""
+    mark = error.problem_mark or error.context_mark
+    where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    return where + " ".join(" ".join(filter(None, (error.context, error.problem))).split())
 
 
 def _content(text: str) -> Any:

@@ -22,7 +22,7 @@ def blamed_on(metric: str, file: str) -> Iterator[None]:
     """
     try:
         yield
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # it may not end the job, either
         if isinstance(error, UserError) or of_the_machine(error):
             raise
         lines = [
@@ -71,7 +71,7 @@ def checked(
     sound = (bool((v.abs() <= LARGEST).all()) for v in (*known["mean_activation"], *weights))
     healthy = healthy and all(sound)
     for layer, (values, size) in enumerate(zip(scores, sizes, strict=True), start=1):
-        needed = f"needed: a tensor of {size} floating-point numbers, one for each remaining node"
+        needed = f"needed: a tensor of {size} finite floats, one for each remaining node"
         came = _trouble(values, size, healthy)
         if came:
             raise UserError(f"{blamed}, layer {layer}: {came} came; {needed}")

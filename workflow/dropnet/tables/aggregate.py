@@ -65,7 +65,8 @@ def _refuse_gaps(runs: pd.DataFrame) -> None:
         missing = set(range(int(rows["cycle"].max()) + 1)) - set(rows["cycle"])
         if missing:
             raise UserError(
-                f"{_named(experiment, method, seed, min(missing))}: missing from the runs"
+                f"{_named(experiment, method, seed, min(missing))}: missing from the runs; delete"
+                " the file of this seed, runs_*.csv, and run again"
             )
 
 

@@ -1,12 +1,14 @@
 # Of export.smk: which run a network is of, and what is measured.
 
+from dropnet.pruning.schedule import fractions_remaining
+
 
 def settings_of_run(wildcards):
     """The settings of a run, by the folder that it is in; one that is not configured is refused."""
     experiment = wildcards.experiment
     folders = [BASELINE, *(method.folder for method in plan.experiments[experiment])]
     if wildcards.run not in folders:
-        raise WorkflowError(
+        refuse(
             f"{experiment} has no run {wildcards.run}; allowed: {', '.join(folders)}"
         )
     return plan.at(wildcards.scale).settings(
@@ -21,15 +23,25 @@ def name_of_run(wildcards):
 
 
 def of_the_run(wildcards, artifact, kind):
-    """A file of a run: that of the block which has the seed."""
-    settings_of_run(wildcards)
+    """A file of a run: that of the block which has the seed, if the run has the network."""
+    settings, method = settings_of_run(wildcards), plan.methods.get(wildcards.run)
+    last = (
+        len(fractions_remaining(settings, METRICS[method.metric].per_layer)) - 1
+        if method
+        else 0
+    )
+    if wildcards.cycle and int(wildcards.cycle.removeprefix("_cycle")) > last:
+        refuse(
+            f"{wildcards.experiment}, {wildcards.run}: there is no{wildcards.cycle.replace('_', ' ')}"
+            f" at scale {wildcards.scale}; allowed: cycle0 to cycle{last}"
+        )
     scale, experiment, run = wildcards.scale, wildcards.experiment, wildcards.run
     blocks = plan.at(scale).seed_blocks(experiment)
     for block in blocks:
         first, last = map(int, block.split("-"))
         if first <= int(wildcards.seed) <= last:
             return f"results/{scale}/{experiment}/{run}/{artifact}_seeds{block}.{kind}"
-    raise WorkflowError(
+    refuse(
         f"{experiment} has no seed {wildcards.seed} at scale {scale}; allowed: 0 to"
         f" {blocks[-1].split('-')[1]}"
     )

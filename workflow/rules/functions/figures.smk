@@ -41,7 +41,7 @@ def published_picture(scale, figure):
 def table_of_compared(table, scale, experiment):
     """A table of the criteria of a scale, for a figure of one experiment in it."""
     if experiment not in plan.at(scale).criteria:
-        raise WorkflowError(
+        refuse(
             f"{experiment} is not among the experiments whose criteria are compared at scale {scale};"
             f" allowed: {', '.join(plan.at(scale).criteria) or 'none'}"
         )

@@ -30,7 +30,7 @@ def reductions_of(scale):
 def runs_of_criteria(scale):
     """The runs of the experiments of a scale that compare criteria."""
     if not plan.at(scale).criteria:
-        raise WorkflowError(
+        refuse(
             f"no experiment of scale {scale} compares criteria; allowed: list one that has"
             " criteria: true in config.yaml"
         )
@@ -52,7 +52,7 @@ def runs_so_far(scale):
         for file in files
     ]
     if not found:
-        raise WorkflowError(
+        refuse(
             f"no method has run with all its seeds at scale {scale}; allowed: make a figure first"
         )
     return found
@@ -76,7 +76,7 @@ def networks_of_all(wildcards):
 def networks_to_compare(wildcards):
     """Those of the methods that decide what goes: not of those that take over another's masks."""
     if not plan.has_oracle(wildcards.experiment):
-        raise WorkflowError(
+        refuse(
             f"{wildcards.experiment} has no oracle to compare with; allowed: add oracle to its methods"
         )
     methods = plan.experiments[wildcards.experiment]

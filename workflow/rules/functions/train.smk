@@ -23,7 +23,7 @@ def settings_of(wildcards):
         folder = f"{wildcards.metric}_{wildcards.variant}"
     scale, experiment, seeds = wildcards.scale, wildcards.experiment, wildcards.seeds
     if seeds not in blocks_of_seeds(scale, experiment).get(folder, []):
-        raise WorkflowError(
+        refuse(
             f"{experiment} has no job of {folder} with seeds {seeds} at scale {scale}; allowed:"
             " its methods and blocks of seeds in config.yaml"
         )
