@@ -349,6 +349,17 @@ def test_status_tells_how_far_a_run_is(project):
     assert wrong.returncode == 1
     told = "error: --scale: 'tny' is not a scale (did you mean 'tiny'?); allowed: tiny\n"
     assert wrong.stderr == told
+    for seeds in ("some", "["):
+        told = f"error: config: seeds: {seeds!r} is not allowed; allowed: a whole number or null\n"
+        assert status("--seeds", seeds).stderr == told
+
+
+@in_the_project
+def test_a_target_that_no_rule_makes_ends_in_a_line_with_the_nearest(project):
+    run = snakemake(project, "figures/tiny/fig3.png")
+    assert run.returncode == 1
+    last = run.stdout.splitlines()[-1]
+    assert last.startswith("error: target 'figures/tiny/fig3.png': no rule makes it (did you mean ")
 
 
 @in_the_project
@@ -356,11 +367,16 @@ def test_networks_are_exported_and_measured_if_somebody_asks(project, tmp_path):
     project = shutil.copytree(project, tmp_path / "project")
     folder = "results/tiny/FC3-FC3"
     assert not (project / folder / "export").exists()
-    run = snakemake(
-        project, f"{folder}/speed.csv", f"{folder}/export/random_layer_seed0_cycle9.onnx"
-    )
-    lines = {line for line in run.stdout.splitlines() if line.startswith("error: ")}
-    assert lines == {"error: cycle 9: the run has none of this number for seed 0; allowed: 0 to 2"}
+    for name, told in (
+        (
+            "random_layer_seed0_cycle9",
+            "FC3-FC3, random_layer: there is no cycle9 at scale tiny; allowed: cycle0 to cycle2",
+        ),
+        ("minimum_seed7", "FC3-FC3 has no seed 7 at scale tiny; allowed: 0 to 2"),
+    ):
+        run = snakemake(project, f"{folder}/export/{name}.onnx")
+        assert run.stdout.splitlines()[-1] == f"error: {told}"
+    assert snakemake(project, f"{folder}/speed.csv").returncode == 0
     speed = pd.read_csv(project / folder / "speed.csv")
     assert speed["method"].tolist() == ["baseline", *["minimum"] * 3] * 2
     assert speed["rounding"].tolist() == [1, 1, 8, 16] * 2

@@ -2,12 +2,23 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from dropnet.config.check import check, load
 from dropnet.config.plan import Job, Plan, ScalePlan
 from dropnet.errors import UserError, exit_on_user_error, nearest
 from dropnet.pruning.schedule import fractions_trained
 from dropnet.pruning.status import Status, status_of
+
+
+def as_in_a_file(text: str) -> Any:
+    """What a value would be in the configuration, which is checked as one; else the text."""
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
 
 
 def look(plan: ScalePlan, job: Job) -> Status:
@@ -23,7 +34,7 @@ def main() -> None:
     """Print one line a job."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale", default="", help="default: the scale of the configuration")
-    parser.add_argument("--seeds", type=int, help="how many, in place of those of the scale")
+    parser.add_argument("--seeds", type=as_in_a_file, help="in place of the scale's")
     parser.add_argument("--config", default="config.yaml")
     args = parser.parse_args()
     config = load(args.config)
