@@ -102,4 +102,9 @@ def of_the_machine(error: BaseException) -> str | None:
 def nearest(name: object, allowed: Iterable[object]) -> str:
     """Return ' (did you mean X?)' for the allowed name closest to `name`, or ''."""
     matches = get_close_matches(str(name), [str(option) for option in allowed], n=1, cutoff=0.5)
-    return f" (did you mean {matches[0]!r}?)" if matches else ""
+    return did_you_mean(matches[0]) if matches else ""
+
+
+def did_you_mean(name: str) -> str:
+    """Return ' (did you mean X?)'."""
+    return f" (did you mean {name!r}?)"

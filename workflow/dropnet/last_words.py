@@ -8,12 +8,12 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from dropnet.errors import nearest
+from dropnet.errors import GO_ON, did_you_mean, nearest
 
 MOST = 10  # lines told; of many jobs that fail alike, these are enough
 LOCKED = (
     "error: another run is at work in this folder, or was killed; let it end, or, if there is none,"
-    " run `make unlock`, then start again: finished cycles are kept"
+    f" run `make unlock`, {GO_ON}"
 )
 
 
@@ -62,7 +62,7 @@ class LastWords(logging.Handler):
         name = asked[1]
         files = list(self._files())
         named_so = [file for file in files if Path(file).stem == Path(name).stem]
-        hint = f" (did you mean {named_so[0]!r}?)" if named_so else nearest(name, files)
+        hint = did_you_mean(named_so[0]) if named_so else nearest(name, files)
         return (
             f"error: target {name!r}: no rule makes it{hint}; allowed: report, or a file that"
             " README.md or a page of docs names"

@@ -134,13 +134,14 @@ def files_written(scale):
     return [*trained, *final_files(scale)]
 
 
-with exit_on_user_error():
-    # Snakemake would stumble over these with a page of Python
-    written = [
-        file
-        for scale in config["scales"]
-        if any(os.path.lexists(f"{top}/{scale}") for top in ("results", "figures"))
-        for file in files_written(scale)
-    ]
-    if workflow.is_main_process and (words := workspace.in_the_way(written)):
-        raise UserError(words)
+if workflow.is_main_process:
+    with exit_on_user_error():
+        # Snakemake would stumble over these with a page of Python
+        written = [
+            file
+            for scale in config["scales"]
+            if any(os.path.lexists(f"{top}/{scale}") for top in ("results", "figures"))
+            for file in files_written(scale)
+        ]
+        if words := workspace.in_the_way(written):
+            raise UserError(words)

@@ -50,7 +50,7 @@ last_words = LastWords(to_ask_for)
 @atexit.register
 def tell_what_was_wrong():
     """Say it at the end, below all pages; also a full disk, of which there is no room in any log."""
-    words = last_words.told() or ""
+    words = last_words.told()
     if found := trouble():
         words += f"error: {found}\n"
     print(words, end="", file=sys.stderr, flush=True)
@@ -105,13 +105,14 @@ with exit_on_user_error():
 
 plan = Plan(config)
 
-with exit_on_user_error():
-    present = {
-        name: found
-        for name in config["datasets"]
-        if (found := image_counts(f"results/data/{name}.safetensors"))
-    }
-    check_images(config, present)
+if workflow.is_main_process:
+    with exit_on_user_error():
+        present = {
+            name: found
+            for name in config["datasets"]
+            if (found := image_counts(f"results/data/{name}.safetensors"))
+        }
+        check_images(config, present)
 
 if workflow.is_main_process and (why := provenance.git_state().get("unknown")):
     print(

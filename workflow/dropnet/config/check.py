@@ -85,14 +85,15 @@ def check_images(config: Config, counts: Mapping[str, tuple[int, int]]) -> None:
     plan = Plan(config)
     for scale in config["scales"]:
         for name, experiment in config["experiments"].items():
+            dataset = experiment["dataset"]
+            if dataset not in counts:
+                continue
             values = plan.at(scale).protocol(name)
-            for key, most in zip(
-                ("train_images", "test_images"), counts.get(experiment["dataset"], ()), strict=False
-            ):
+            for key, most in zip(("train_images", "test_images"), counts[dataset], strict=True):
                 if (values[key] or 0) > most:
                     raise UserError(
                         f"config: {key}: {values[key]} (of {name} at scale {scale}) is not allowed,"
-                        f" {experiment['dataset']} has {most}; allowed: null for all, 1 to {most}"
+                        f" {dataset} has {most}; allowed: null for all, 1 to {most}"
                     )
 
 
@@ -149,11 +150,6 @@ def _check_experiment(key: str, experiment: Config, config: Config) -> None:
         )
     for scale, values in experiment.get("scales", {}).items():
         if "widths" in values:
-            if len(values["widths"]) != len(experiment["widths"]):
-                raise UserError(
-                    f"config: {key}.scales.{scale}.widths: {values['widths']} is not allowed, as"
-                    f" the experiment has {len(experiment['widths'])} widths; allowed: as many"
-                )
             _check_widths(f"{key}.scales.{scale}", experiment, values["widths"], config)
         if "prune_fraction" in values:
             _check_no_variants(f"{key}.scales.{scale}.prune_fraction", experiment, values)
@@ -216,6 +212,11 @@ def _check_widths(
     key: str, experiment: Config, widths: list[int], config: Config
 ) -> Sequence[Layer]:
     dataset = config["datasets"][experiment["dataset"]]
+    if len(widths) != len(experiment["widths"]):
+        raise UserError(
+            f"config: {key}.widths: {widths} is not allowed, as the experiment has"
+            f" {len(experiment['widths'])} widths; allowed: as many"
+        )
     try:
         layers = MODELS[experiment["model"]](widths, dataset["classes"])
         check_pools(layers, *dataset["image"][1:])

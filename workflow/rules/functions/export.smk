@@ -1,6 +1,6 @@
 # Of export.smk: which run a network is of, and what is measured.
 
-from dropnet.pruning.schedule import fractions_remaining
+from dropnet.pruning.schedule import fractions_trained
 
 
 def settings_of_run(wildcards):
@@ -25,17 +25,15 @@ def name_of_run(wildcards):
 def of_the_run(wildcards, artifact, kind):
     """A file of a run: that of the block which has the seed, if the run has the network."""
     settings, method = settings_of_run(wildcards), plan.methods.get(wildcards.run)
-    last = (
-        len(fractions_remaining(settings, METRICS[method.metric].per_layer)) - 1
-        if method
-        else 0
-    )
-    if wildcards.cycle and int(wildcards.cycle.removeprefix("_cycle")) > last:
-        refuse(
-            f"{wildcards.experiment}, {wildcards.run}: there is no{wildcards.cycle.replace('_', ' ')}"
-            f" at scale {wildcards.scale}; allowed: cycle0 to cycle{last}"
-        )
     scale, experiment, run = wildcards.scale, wildcards.experiment, wildcards.run
+    if wildcards.cycle:
+        metric = method.metric if method else None
+        cycles = len(fractions_trained(settings, metric, unpruned=True))
+        if int(wildcards.cycle.removeprefix("_cycle")) >= cycles:
+            refuse(
+                f"{experiment}, {run}: there is no{wildcards.cycle.replace('_', ' ')} at scale"
+                f" {scale}; allowed: cycle0 to cycle{cycles - 1}"
+            )
     blocks = plan.at(scale).seed_blocks(experiment)
     for block in blocks:
         first, last = map(int, block.split("-"))
