@@ -258,7 +258,7 @@ def test_without_any_effect_hardly_a_table_has_a_verdict(collapses):
     methods = ["minimum", "maximum", "apoz", "l1_norm", "taylor", "minimum (shuffled)", "random"]
     tables, wrong, wrong_ranks = 200, 0, 0
     for seed in range(tables):
-        given = noise(seed, methods, 10)
+        given = noise(seed, methods, 15)
         if collapses:
             generator = np.random.default_rng(1000 + seed)
             for of_method in given.values():

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dropnet.errors import UserError
-from dropnet.files.artifacts import load_tensors, save_tensors
+from dropnet.files.artifacts import AGAIN, load_tensors, save_tensors
 
 if TYPE_CHECKING:
     import torch
@@ -90,13 +90,13 @@ class Dataset:
         """
         tensors, record = load_tensors(path)
         if set(tensors) != set(ARRAYS) or not isinstance(record, dict):
-            raise UserError(f"{path}: not a data set; delete it and run again")
+            raise UserError(f"{path}: not a data set; {AGAIN}")
         try:
             return cls(record["name"], record["classes"], **tensors)
         except KeyError as error:
-            raise UserError(f"{path}: its record has no {error}; delete it and run again") from None
+            raise UserError(f"{path}: its record has no {error}; {AGAIN}") from None
         except UserError as error:
-            raise UserError(f"{path}: {error}; delete it and run again") from None
+            raise UserError(f"{path}: {error}; {AGAIN}") from None
 
 
 def image_counts(path: str | Path) -> tuple[int, int] | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dropnet.data.classes import check_classes
 from dropnet.errors import UserError
-from dropnet.files.artifacts import load_tensors, save_tensors
+from dropnet.files.artifacts import AGAIN, load_tensors, save_tensors
 
 if TYPE_CHECKING:
     import torch
@@ -52,11 +52,11 @@ class Split:
         """Read what `save` wrote. Raises UserError if it is missing, damaged or something else."""
         tensors, _ = load_tensors(path)
         if set(tensors) != {"train", "validation"}:
-            raise UserError(f"{path}: not a split; delete it and run again")
+            raise UserError(f"{path}: not a split; {AGAIN}")
         try:
             return cls(**tensors)
         except UserError as error:
-            raise UserError(f"{path}: {error}; delete it and run again") from None
+            raise UserError(f"{path}: {error}; {AGAIN}") from None
 
 
 def stratified_split(labels: "torch.Tensor", train_images: int | None = None) -> Split:

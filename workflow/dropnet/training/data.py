@@ -9,6 +9,7 @@ from dropnet.data.classes import check_classes
 from dropnet.data.dataset import Dataset
 from dropnet.data.split import Split
 from dropnet.errors import UserError
+from dropnet.files.artifacts import AGAIN
 from dropnet.settings import Settings
 from dropnet.training.engines import make_task
 from dropnet.training.task import BaseTask
@@ -27,7 +28,7 @@ def load_task(
     indices = Split.load(split)
     train, validation = indices.train, indices.validation
     if len(train) + len(validation) > len(data.train_labels):
-        raise UserError(f"{split}: not a split of {dataset}; delete it and run again")
+        raise UserError(f"{split}: not a split of {dataset}; {AGAIN}")
     if (settings.test_images or 0) > len(data.test_labels):
         raise UserError(
             f"{settings.dataset}: test_images: {settings.test_images} is not allowed, the test set"
