@@ -260,6 +260,18 @@ def test_the_controls_may_be_seen_in_an_experiment_that_is_trained_alike():
         assert (row["verdict"], row["reason"]) == (verdict, reason)
 
 
+def test_a_method_that_an_experiment_lacks_is_judged_by_one_that_is_trained_alike():
+    curves = {"minimum": shifted(0.02), "random": FLAT}
+    runs = runs_of(curves)
+    expected = judge([statement()], runs, {"fig03": drawn_from(curves)}, NO_PAPER)
+    assert list(expected["verdict"]) == [HOLDS]
+    elsewhere = runs.assign(experiment=["Y" if m == "random" else "X" for m in runs["method"]])
+    alone, alike = (replace(drawn_from(curves), alike=names) for names in ([], ["Y"]))
+    judged = judge([statement()], elsewhere, {"fig03": alike}, NO_PAPER)
+    pd.testing.assert_frame_equal(judged, expected)
+    assert list(judge([statement()], elsewhere, {"fig03": alone}, NO_PAPER)["verdict"]) == [NOT_RUN]
+
+
 def test_the_two_protocols_are_two_families_of_tests():
     """What is judged at reduced scale changes no p-value of the protocol, and the other way."""
     curves = {"minimum": shifted(0.001), "random": FLAT, "maximum": COLLAPSED}

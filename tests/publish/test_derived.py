@@ -1,6 +1,7 @@
 """Verdicts, and how much can go, follow from what is published alone."""
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -51,6 +52,27 @@ def test_verdicts_go_by_the_settings_of_the_runs_not_by_the_present_ones(publish
     claims = pd.read_csv("published/small/claims.csv")
     reasons = claims[claims["verdict"] == "open at reduced scale"]["reason"]
     assert set(reasons) == {"too few seeds: a reduced protocol needs 8"}
+
+
+@pytest.mark.slow
+def test_a_curve_may_be_one_of_an_experiment_that_is_trained_alike(published, of_paper):
+    """Where it was run is told by runs.csv; curves and verdicts are those of the figure."""
+    folder = Path("published/small")
+    tables = ("curves.csv", "claims.csv")
+    derive("published", Plan(CONFIG))
+    expected = [(folder / table).read_text() for table in tables]
+    record = json.loads((folder / "provenance.json").read_text())
+    record["settings"]["twin"] = record["settings"]["FC5-FC5"] | {"experiment": "twin"}
+    for job in record["jobs"]:
+        if job["method"] == "minimum":
+            job["experiment"] = "twin"
+    (folder / "provenance.json").write_text(json.dumps(record))
+    runs = (folder / "runs.csv").read_text()
+    moved = re.sub(r"(?m)^FC5-FC5,(\w+),minimum,", r"twin,\1,minimum,", runs)
+    assert moved != runs
+    (folder / "runs.csv").write_text(moved)
+    derive("published", Plan(CONFIG))
+    assert [(folder / table).read_text() for table in tables] == expected
 
 
 @pytest.mark.parametrize(

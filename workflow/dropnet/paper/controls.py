@@ -28,7 +28,7 @@ def uncontrolled(figure: str, drawn: Drawn, runs: pd.DataFrame, paper: pd.DataFr
         runs: all of a scale.
         paper: the paper's curves.
     """
-    runs = _of_controls(runs, drawn)
+    runs = drawn.runs_in(runs)
     theirs = paper[(paper["figure"] == figure) & (paper["fraction_remaining"] == 1)]
     theirs = theirs[theirs["method"].isin(drawn.methods)]
     ours = runs[(runs["fraction_remaining"] == 1) & runs["method"].isin(drawn.methods.values())]
@@ -50,9 +50,3 @@ def uncontrolled(figure: str, drawn: Drawn, runs: pd.DataFrame, paper: pd.DataFr
             p_values.append(Estimate.of(effects.by_seed).p(BETTER_BY, "greater"))
     seen = p_values and len(others) * min(p_values) <= LEVEL
     return "" if seen else "the collapse of maximum is not seen"
-
-
-def _of_controls(runs: pd.DataFrame, drawn: Drawn) -> pd.DataFrame:
-    """The runs that can show what is known: of the experiment, else of one trained alike."""
-    found = [runs[runs["experiment"] == name] for name in (drawn.experiment, *drawn.alike)]
-    return next((own for own in found if "maximum" in set(own["method"])), found[0])

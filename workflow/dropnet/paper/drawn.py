@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import pandas as pd
+
 from dropnet.paper import protocol
 
 
@@ -18,7 +20,8 @@ class Drawn:
         classes: of the data set.
         stop_fraction: of the experiment: a run that has not reached it was cut off. With 1, all
             runs count as whole.
-        alike: experiments that are trained by the same settings, and may have other methods.
+        alike: experiments that are trained by the same settings, and may have other methods: the
+            runs of these are what its own would be.
     """
 
     experiment: str
@@ -48,3 +51,19 @@ class Drawn:
             own["stop_fraction"],
             protocol.trained_alike(experiment, settings),
         )
+
+    def runs_in(self, runs: pd.DataFrame) -> pd.DataFrame:
+        """Return the runs that it can be drawn from, all by the name of its experiment.
+
+        They are those of the experiment, and of each method that it lacks those of the first
+        experiment in `alike` that has it.
+
+        Args:
+            runs: of any experiments.
+        """
+        found = [runs[runs["experiment"] == self.experiment]]
+        for other in self.alike:
+            had = set(pd.concat(found)["method"])
+            more = runs[(runs["experiment"] == other) & ~runs["method"].isin(had)]
+            found.append(more.assign(experiment=self.experiment))
+        return pd.concat(found)

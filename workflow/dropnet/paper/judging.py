@@ -117,7 +117,7 @@ class Case:
         theirs = paper_effect(statement, paper)
         if figure is None:
             return cls(statement, None, theirs, "")
-        of_experiment = runs[runs["experiment"] == figure.experiment]
+        of_experiment = figure.runs_in(runs)
         if not {figure.methods.get(name) for name in statement.curves} <= set(
             of_experiment["method"]
         ):

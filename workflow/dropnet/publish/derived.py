@@ -111,46 +111,47 @@ def draw_one(folder: Path, plan: Plan) -> None:
     """Draw the figures of a published scale: no published figure comes from anywhere else."""
     record, runs = _read(folder)
     paper = paper_curves()
-    for name, shown in _shown(plan, runs).items():
+    for name, (own, shown) in _shown(plan, record, runs).items():
         figure = plan.figures[name]
-        table = curve(_of(runs, figure), name, figure.shows, shown, figure.stop_fraction)
+        table = curve(own, name, figure.shows, shown, figure.stop_fraction)
         behind = paper[paper["figure"] == figure.behind] if figure.behind else None
-        picture = curves.plot(table, _face(figure, shown, record, runs), behind)
+        picture = curves.plot(table, _face(figure, shown, record, own), behind)
         _save(folder, name, picture)
 
 
-def _of(runs: pd.DataFrame, figure: Figure) -> pd.DataFrame:
-    return runs[runs["experiment"] == figure.experiment]
-
-
-def _shown(plan: Plan, runs: pd.DataFrame) -> dict[str, dict[str, str]]:
-    """The figures that can be drawn, and the curves of each that have runs.
+def _shown(
+    plan: Plan, record: Record, runs: pd.DataFrame
+) -> dict[str, tuple[pd.DataFrame, dict[str, str]]]:
+    """The figures that can be drawn: the runs of each, and its curves that have any.
 
     A figure is there to compare: one of several curves needs two of them.
     """
-    present = set(zip(runs["experiment"], runs["method"], strict=True))
-    shown = {
-        name: {
-            label: method
-            for label, method in figure.runs.items()
-            if (figure.experiment, method) in present
-        }
-        for name, figure in plan.figures.items()
-    }
+    shown = {}
+    for name, drawn in _drawn(plan, record).items():
+        own = drawn.runs_in(runs)
+        present = set(own["method"])
+        found = {label: method for label, method in drawn.methods.items() if method in present}
+        if len(found) >= min(2, len(drawn.methods)):
+            shown[name] = own[own["method"].isin(list(found.values()))], found
+    return shown
+
+
+def _drawn(plan: Plan, record: Record) -> dict[str, Drawn]:
+    """What figures are drawn from, by the settings of the runs, whatever is configured now."""
+    settings = record.settings
     return {
-        name: found
-        for name, found in shown.items()
-        if len(found) >= min(2, len(plan.figures[name].runs))
+        name: Drawn.of(figure.experiment, figure.runs, settings)
+        for name, figure in plan.figures.items()
+        if figure.experiment in settings
     }
 
 
 def _face(
     figure: Figure, shown: Mapping[str, str], record: Record, runs: pd.DataFrame
 ) -> curves.Face:
+    """What is said on the face of a figure of these curves, which have these runs."""
     settings = record.settings[figure.experiment]
-    seeds = record.seeds(figure.experiment, list(shown.values())).values()
-    of_figure = _of(runs, figure)
-    of_figure = of_figure[of_figure["method"].isin(list(shown.values()))]
+    seeds = runs.groupby("method")["seed"].nunique()
     return curves.Face(
         title=figure.title,
         scale=record.scale,
@@ -161,7 +162,7 @@ def _face(
         classes=settings["classes"],
         missing=[label for label in figure.methods if label not in shown],
         cut_off=cut_off_in_words(
-            of_figure,
+            runs,
             max(settings["stop_fraction"], figure.stop_fraction),
             unit_of(settings["model"]),
         ),
@@ -208,7 +209,7 @@ def _tables(
     folder: Path, record: Record, runs: pd.DataFrame, plan: Plan
 ) -> dict[str, pd.DataFrame]:
     tables = {
-        "curves.csv": _curves(runs, plan),
+        "curves.csv": _curves(record, runs, plan),
         "claims.csv": _verdicts(record, runs, plan),
         **_criteria(record, runs, plan),
     }
@@ -217,25 +218,19 @@ def _tables(
     return tables
 
 
-def _curves(runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+def _curves(record: Record, runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     tables = []
-    for name, shown in _shown(plan, runs).items():
+    for name, (own, shown) in _shown(plan, record, runs).items():
         figure = plan.figures[name]
         if figure.shows.endswith("_accuracy"):
-            of_figure = _of(runs, figure)
-            tables.append(curve(of_figure, name, figure.shows, shown, figure.stop_fraction))
+            tables.append(curve(own, name, figure.shows, shown, figure.stop_fraction))
     return combine(tables)
 
 
 def _verdicts(record: Record, runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
-    """Judge by the settings that the runs were made with, whatever is configured now."""
-    settings = record.settings
-    drawn = {
-        name: Drawn.of(figure.experiment, figure.runs, settings)
-        for name, figure in plan.figures.items()
-        if figure.experiment in settings and figure.of_paper
-    }
-    return judge(load(), runs, drawn, paper_curves())
+    drawn = _drawn(plan, record).items()
+    of_paper = {name: of for name, of in drawn if plan.figures[name].of_paper}
+    return judge(load(), runs, of_paper, paper_curves())
 
 
 def _criteria(record: Record, runs: pd.DataFrame, plan: Plan) -> dict[str, pd.DataFrame]:
