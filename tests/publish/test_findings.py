@@ -269,12 +269,12 @@ def test_global_choice_empties_no_layer_of_figure_7_also_at_random():
     assert verdict("C3.10")["verdict"] == "inconclusive"
 
 
-def test_on_model_b_p_hardly_matters_down_to_a_tenth():
-    table = PAPER.claims[PAPER.claims["figure"] == "fig19"]
+def test_on_model_b_p_is_shown_not_to_matter_with_a_third_to_a_half_and_else_open():
+    table = PAPER.claims[PAPER.claims["figure"] == "fig19"].set_index("statement")
     assert len(table) == 8
     assert (table["seeds"] >= 3).all()
-    assert table["effect"].abs().max() < 0.005
-    assert verdict("C8.14")["verdict"] == "holds"
+    assert set(table.index[table["verdict"] == "holds"]) == {"C8.14", "C8.21", "C8.22"}
+    assert table["verdict"].isin(["holds", "inconclusive"]).all()
 
 
 def test_on_model_c_the_curves_are_shaped_as_the_papers_and_half_the_filters_are_not_free():
@@ -305,7 +305,10 @@ def test_p_of_a_half_and_more_is_worse_where_little_is_left_and_a_third_is_not()
     points = {p: curve(PAPER, "fig18", f"minimum (p={p})") for p in ("0.2", "0.3")}
     assert points["0.3"][0.125] > points["0.2"][0.125]
     for statement in ("C8.2", "C8.10"):  # p = 0.5, p = 0.9
-        assert verdict(statement)["verdict"] == "holds"
+        of_it = verdict(statement)
+        assert (of_it["verdict"], of_it["paper_verdict"]) == ("holds", "borne out")
+    of_p = PAPER.claims[PAPER.claims["claim"] == "C8"]
+    assert of_p["verdict"].eq("inconclusive").sum() > 2 * of_p["verdict"].ne("inconclusive").sum()
 
 
 def test_on_model_c_one_comparison_of_p_is_decided_and_it_is_the_other_way_round():
@@ -394,7 +397,7 @@ def test_with_less_it_pays_to_look_and_dropnet_is_one_of_many_ways():
         assert own.loc["minimum", "ci_low"] > 0
         ahead = own[own["ranks"] == "better"]
         assert {"minimum", "taylor", "gate_fisher"} <= set(ahead.index)
-        assert len(ahead) > (own["verdict"] == "better").sum()  # the t test is swayed
+        assert not own["verdict"].eq("better").any()  # the t test is swayed
         assert ahead["ci_low"].max() < ahead["effect"].min()  # "overlap widely"
 
 
@@ -425,4 +428,4 @@ def test_sums_of_weights_empty_the_first_layer_of_small_convolutional_networks()
     assert shares.min()["l2_norm"] > 0.03
     rows = contrasts("criteria-reduced", 0.05).loc["Conv64-Conv64-criteria"]
     assert {"l1_norm", "fpgm"} <= set(rows.index[rows["verdict"] == "worse"])
-    assert "l2_norm" not in set(rows.index[rows["verdict"] == "worse"])
+    assert rows.loc["l2_norm", "verdict"] == "better"

@@ -77,28 +77,38 @@ def by_claim(claims: pd.DataFrame) -> list[dict[str, Any]]:
         claims: as `judge` makes them.
 
     Returns:
-        For each claim: id, says, total; for each column of `ANSWERS` how many say yes, no, and
-        neither of those that runs by the protocol could decide; likewise `reduced`, of verdicts at
-        reduced scale; how many are `undecidable`, although they were run, and how many `not_run`.
+        For each claim its id, what it says, and the counts of `counted`.
     """
     says = titles()
-    counted = []
-    for claim, rows in claims.groupby("claim", sort=False):
-        by_protocol, reduced = (decided_by(rows, reduced=which) for which in (False, True))
-        not_run = int((rows["verdict"] == NOT_RUN).sum())
-        counts: dict[str, Any] = {
-            "id": claim,
-            "says": says[str(claim)],
-            "total": len(rows),
-            "reduced": _counts(reduced["verdict"], SUPPORTED, CONTRADICTED),
-            "undecidable": len(rows) - len(by_protocol) - len(reduced) - not_run,
-            "not_run": not_run,
-        }
-        for column, words in ANSWERS.items():
-            asked = rows if column == "paper_verdict" else by_protocol
-            counts[column] = _counts(asked[column], *words)
-        counted.append(counts)
-    return counted
+    return [
+        {"id": claim, "says": says[str(claim)], **counted(rows)}
+        for claim, rows in claims.groupby("claim", sort=False)
+    ]
+
+
+def counted(claims: pd.DataFrame) -> dict[str, Any]:
+    """Return how many statements have which answers.
+
+    Args:
+        claims: as `judge` makes them, all or some.
+
+    Returns:
+        The total; for each column of `ANSWERS` how many say yes, no, and neither of those that runs
+        by the protocol could decide; likewise `reduced`, of verdicts at reduced scale; how many are
+        `undecidable`, although they were run, and how many `not_run`.
+    """
+    by_protocol, reduced = (decided_by(claims, reduced=which) for which in (False, True))
+    not_run = int((claims["verdict"] == NOT_RUN).sum())
+    counts: dict[str, Any] = {
+        "total": len(claims),
+        "reduced": _counts(reduced["verdict"], SUPPORTED, CONTRADICTED),
+        "undecidable": len(claims) - len(by_protocol) - len(reduced) - not_run,
+        "not_run": not_run,
+    }
+    for column, words in ANSWERS.items():
+        asked = claims if column == "paper_verdict" else by_protocol
+        counts[column] = _counts(asked[column], *words)
+    return counts
 
 
 def _counts(answers: pd.Series, yes: str, no: str) -> tuple[int, int, int]:

@@ -35,6 +35,7 @@ from dropnet.paper.verdicts import (
     best_evidence,
     by_claim,
     changed_by,
+    counted,
     in_answers,
     in_points,
 )
@@ -138,12 +139,14 @@ def _findings(folder: Path, **names: Any) -> str:
 def overview(published: Path, scales: dict[str, Facts]) -> str:
     """Return what README.md says of all results: findings, and a row for each claim."""
     tables = [facts.claims for facts in scales.values()]
+    claims = best_evidence(tables) if tables else pd.DataFrame()
     return (
         _environment()
         .get_template("overview.md.j2")
         .render(
             findings=_findings(published, scales=scales),
-            claims=by_claim(best_evidence(tables)) if tables else [],
+            claims=by_claim(claims) if tables else [],
+            all_claims=counted(claims) if tables else {},
             folder=published.name,
             scales=scales,
             comparisons=_comparisons(scales),
@@ -193,6 +196,7 @@ def scale_page(facts: Facts, scales: dict[str, Facts], configured: Collection[st
             fewest_seeds=FEWEST_SEEDS,
             findings=_findings(folder, here=facts, scales=scales),
             claims=by_claim(claims) if claims["p_holds"].notna().any() else [],
+            all_claims=counted(claims),
             differ=claims[claims["agreement"] == DIFFERS].to_dict("records"),
             failed=claims[claims["verdict"].isin([FAILS, CONTRADICTED])].to_dict("records"),
             fragile=[row for row in claims.to_dict("records") if changed_by(row)],

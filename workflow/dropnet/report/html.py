@@ -22,6 +22,7 @@ from dropnet.paper.verdicts import (
     AT_REDUCED_SCALE,
     best_evidence,
     by_claim,
+    counted,
     changed_by,
     in_answers,
     in_points,
@@ -91,6 +92,7 @@ def render(
     environment.filters["answers"] = in_answers
     environment.globals["AT_REDUCED_SCALE"] = AT_REDUCED_SCALE
     statements = [_statement(row) for row in claims.to_dict("records")]
+    best = best_evidence([claims, *published])
     jobs = [_job(Path(path)) for path in provenance]
     return environment.get_template("report.html.j2").render(
         scale=scale,
@@ -99,7 +101,8 @@ def render(
             bool(picture.reductions) and not fewer_seeds_alone(picture.reductions)
             for picture in pictures
         ),
-        claims=by_claim(best_evidence([claims, *published])),
+        claims=by_claim(best),
+        all_claims=counted(best),
         published=bool(published),
         statements=statements,
         removable=removable.to_dict("records"),
