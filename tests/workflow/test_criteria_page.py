@@ -6,7 +6,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from dropnet.config.check import load
+from dropnet.config.check import check, load
+from dropnet.config.plan import Plan
+from dropnet.criteria.names import pairs
 from dropnet.metrics import METRICS
 from helpers.project import ROOT, copy_project, planned, snakemake
 
@@ -51,6 +53,23 @@ def test_every_metric_is_described_and_compared():
     experiments = load(ROOT / "config.yaml")["experiments"]
     methods = experiments["FC40-FC40-criteria"]["methods"]
     assert {*names, *(f"{name}_layer" for name in names)} <= set(methods)
+
+
+def test_the_experiment_of_the_page_is_one_that_compares():
+    mine = yaml.safe_load(re.search(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[1])
+    (name,) = mine["experiments"]
+    mine["experiments"][name]["methods"] = [
+        method.replace("strength", "taylor") for method in mine["experiments"][name]["methods"]
+    ]
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    for key, more in mine.items():
+        config[key] |= more
+    check(config)
+    plan = Plan(config)
+    assert plan.at("mine").criteria == [name]
+    assert plan.at("mine").reductions(name) == ""
+    assert name not in plan.at(config["scale"]).experiments
+    assert len(pairs(mine["experiments"][name]["methods"])) == 3  # two by chance, one by widths
 
 
 @pytest.mark.slow

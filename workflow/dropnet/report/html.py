@@ -22,8 +22,8 @@ from dropnet.paper.verdicts import (
     AT_REDUCED_SCALE,
     best_evidence,
     by_claim,
-    counted,
     changed_by,
+    counted,
     in_answers,
     in_points,
 )
