@@ -33,6 +33,7 @@ import triton
 from benchmarks.sides.modules import plain_network
 from benchmarks.sides.pytorch import optimiser_of, train_epoch
 from dropnet.errors import UserError, exit_on_user_error
+from dropnet.files.artifacts import write_json
 from dropnet.networks.masks import Masks
 from dropnet.networks.models import layers_of, masked_widths
 from dropnet.networks.sizes import size_of
@@ -255,7 +256,7 @@ def main(words: list[str] | None = None) -> None:
     result = measure(options)
     print(json.dumps({k: v for k, v in result.items() if "microseconds" not in k}, indent=1))
     if options.output:
-        options.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        write_json(options.output, result)
 
 
 if __name__ == "__main__":

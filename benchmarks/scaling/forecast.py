@@ -1,6 +1,5 @@
 """What every job of scale `paper` costs, by measured seconds and published epochs."""
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,7 +18,9 @@ from benchmarks.scaling.published import (
 )
 from benchmarks.scaling.scheduling import Graph
 from dropnet.config.plan import Job, Plan
+from dropnet.files.artifacts import read_json
 from dropnet.pruning.schedule import fractions_trained
+from dropnet.publish.record import MEND
 from dropnet.settings import Settings
 
 PREPARE_SECONDS = 60.0  # assumed: how long fetching a data set takes depends on the network
@@ -118,7 +119,7 @@ def oracle_seconds(settings: Settings, job: Job, seeds: int) -> float:
     """Losses without each node: as benchmarked at full size, falling as the fraction squared."""
     if not is_oracle(job):
         return 0.0
-    oracle = json.loads((PUBLISHED / "benchmarks/bench.json").read_text())["oracle"]["measured"]
+    oracle = read_json(PUBLISHED / "benchmarks/bench.json", ["oracle"], MEND)["oracle"]["measured"]
     full = oracle["models"]["A" if settings.model == "FC" else "B"]["our_s"]["median"]
     return seeds * full * sum(f**2 for f in [1.0, *fractions_of(settings, job)])
 
@@ -162,7 +163,7 @@ class Forecast:
 
     def on_gpu(self) -> dict[int, float | None]:
         """The training of all jobs that train, by their ids; None where nobody measured it."""
-        measured = json.loads(GPU.read_text(encoding="utf-8")) if GPU.exists() else None
+        measured = read_json(GPU, mend=MEND) if GPU.exists() else None
         found = {}
         for number, job in self.graph.training.items():
             settings = self.settings(job)

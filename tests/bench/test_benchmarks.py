@@ -319,7 +319,7 @@ def test_the_part_of_large_networks_from_end_to_end(data, tmp_path, others):
     for network in large.values():
         whole, pruned = network["ours"]["1.0"], network["ours"]["0.2"]
         assert ("ratio" in whole) == ("pytorch_step_s" in network) == bool(others)
-        assert all(measured["step_s"]["median"] > 0 for measured in (whole, pruned))
+        assert whole["step_s"].keys() == pruned["step_s"].keys() == {"median", "min", "max", "n"}
 
 
 @pytest.mark.slow

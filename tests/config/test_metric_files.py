@@ -17,6 +17,12 @@ WRONG = [
     ("Mine", MINIMUM, "'Mine' is not allowed"),
     ("mine", "", "has no function `importance`; needed: one that takes the statistics"),
     ("mine", MINIMUM.replace("importance", "importanec"), "has no function `importance`"),
+    (
+        "mine",
+        "def score(statistics):\n    importance = list(statistics)\n    return importance\n",
+        "has no function `importance`",
+    ),
+    ("mine", "class Mine:\n    importance = 3\n", "has no function `importance`"),
     ("mine", MINIMUM + "\ndef f(:\n", r"mine\.py, line \d+: no Python \(.*\)"),
     ("mine", "\0", r"no Python \("),
     ("mine", f"import troch\n{PLAIN}", "cannot be imported: .*No module named 'troch'"),

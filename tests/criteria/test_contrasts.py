@@ -252,13 +252,17 @@ def test_a_detectable_effect_exists_for_three_seeds(level):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("collapses", [False, True], ids=["spread", "collapses"])
-def test_without_any_effect_hardly_a_table_has_a_verdict(collapses):
+@pytest.mark.parametrize(
+    ("seeds", "tables", "collapses"),
+    # fewer tables of 8 seeds: where their differences have ties, scipy permutes, which is slow
+    [(15, 200, False), (15, 200, True), (8, 60, True)],
+)
+def test_without_any_effect_hardly_a_table_has_a_verdict(seeds, tables, collapses):
     """The family-wise error of either kind of test is at most 5%, also if networks collapse."""
     methods = ["minimum", "maximum", "apoz", "l1_norm", "taylor", "minimum (shuffled)", "random"]
-    tables, wrong, wrong_ranks = 200, 0, 0
+    wrong, wrong_ranks = 0, 0
     for seed in range(tables):
-        given = noise(seed, methods, 15)
+        given = noise(seed, methods, seeds)
         if collapses:
             generator = np.random.default_rng(1000 + seed)
             for of_method in given.values():

@@ -24,7 +24,7 @@ def test_what_stands_where_a_folder_should_be_is_named(tmp_path, monkeypatch):
             f"{tmp_path / name}: not a folder; move it away, then start again"
         )
     assert workspace.trouble(".", "absent") is None
-    assert os.listdir(tmp_path) != []
+    assert set(os.listdir(tmp_path)) == {"results", "figures", "loop"}
 
 
 def test_a_file_of_tomorrow_is_named(tmp_path, monkeypatch):

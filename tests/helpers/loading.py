@@ -1,9 +1,9 @@
 """Which modules a script loads, as Python does it, without a start of Python for each script."""
 
 import json
-import subprocess
 import sys
 
+from helpers import processes
 from helpers.project import ROOT
 
 PROGRAM = """
@@ -33,11 +33,7 @@ def modules_loaded(scripts, known):
             the scripts, and are among the modules of each.
     """
     words = [json.dumps([str(script) for script in scripts]), json.dumps(known)]
-    run = subprocess.run(
-        [sys.executable, "-c", PROGRAM, *words],
-        env={"PYTHONPATH": str(ROOT / "workflow"), "PATH": ""},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
+    environment = {"PYTHONPATH": str(ROOT / "workflow"), "PATH": ""}
+    run = processes.run([sys.executable, "-c", PROGRAM, *words], env=environment)
+    assert run.returncode == 0, run.stderr
     return dict(json.loads(line) for line in run.stdout.splitlines())

@@ -10,6 +10,7 @@ import pytest
 
 from dropnet.config.plan import Plan
 from dropnet.errors import UserError
+from dropnet.publish.record import Record
 from dropnet.publish.snapshot import publish
 from helpers.finished_run import (
     COMMIT,
@@ -193,6 +194,20 @@ def test_published_in_steps_is_published_at_once(project, steps):
         (job["method"], job["seeds"]) for job in origin["jobs"] if job["method"] != "baseline"
     ]
     assert methods == [(m, s) for m in METHODS for s in ("0-0", "1-1")]
+
+
+@pytest.mark.parametrize(("published", "later"), ["AB", "BA"])
+def test_experiments_stand_in_the_order_of_the_configuration_whenever_they_came(published, later):
+    of = {name: {"dataset": "digits"} for name in "AB"}
+    old, new = (Record("small", "", {name: of[name]}) for name in (published, later))
+    assert list(new.merged(old, {"A": [], "B": []}).settings) == ["A", "B"]
+
+
+def test_files_of_a_data_set_whose_name_begins_as_another_ones_does_are_not_its_own():
+    inputs = {"results/data/CIFAR-10.safetensors": "a", "results/data/CIFAR-10_split_all.csv": "b"}
+    more = {"results/data/CIFAR-100.safetensors": "c", "results/data/CIFAR-10x_split_all.csv": "d"}
+    both = Record("small", "", {"A": {"dataset": "CIFAR-10"}}, inputs | more)
+    assert both.only(["A"]).inputs == inputs
 
 
 def test_each_job_keeps_its_commit_and_its_baseline(project):

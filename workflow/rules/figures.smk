@@ -11,7 +11,6 @@
 #          criteria_agreement_{experiment} where there is an oracle
 
 
-from dropnet.publish import record
 from dropnet.settings import unit_of
 
 

@@ -25,6 +25,7 @@ from dropnet.errors import GO_ON, UserError, exit_on_user_error
 from dropnet.files import provenance, workspace, yaml_files
 from dropnet.last_words import LastWords
 from dropnet.paper import claims
+from dropnet.publish import record
 
 # conda brings packages, and an interpreter, of its own
 WITH_CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
@@ -113,6 +114,7 @@ if workflow.is_main_process:
             if (found := image_counts(f"results/data/{name}.safetensors"))
         }
         check_images(config, present)
+        record.folders("published")  # which functions of rules ask, where errors are pages
 
 if workflow.is_main_process and (why := provenance.git_state().get("unknown")):
     print(

@@ -123,14 +123,21 @@ def _check_code(file: Path) -> None:
         _try(file)
 
 
-def _names(tree: ast.Module) -> Iterator[str]:
+def _names(tree: ast.AST) -> Iterator[str]:
     """The names that a file has after its import, as far as reading can tell."""
-    for node in ast.walk(tree):
+    for node in ast.iter_child_nodes(tree):
         match node:
-            case ast.FunctionDef(name=name) | ast.Name(id=name, ctx=ast.Store()):
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield name
+                continue  # names within are its own
+            case ast.ClassDef(name=name):
+                yield name
+                continue
+            case ast.Name(id=name, ctx=ast.Store()):
                 yield name
             case ast.alias(name=name, asname=asname):
                 yield asname or name
+        yield from _names(node)
 
 
 def _is_harmless(statement: ast.stmt) -> bool:

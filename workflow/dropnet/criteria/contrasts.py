@@ -26,12 +26,11 @@ from dropnet.chance import near_chance
 from dropnet.criteria.curves import Curves, common_seeds, curves_of
 from dropnet.criteria.names import pairs
 from dropnet.files.csv_tables import rounded
-from dropnet.paper.effects import LEVEL, Estimate, common_range, has_spread
+from dropnet.paper.effects import FEWEST_SEEDS, LEVEL, Estimate, common_range, has_spread
 from dropnet.tables.columns import CRITERIA
 
 UPPER, LOWER = (0.2, 0.5), (0.05, 0.2)  # of the fraction remaining
 RANGES = (UPPER, LOWER)
-FEWEST_SEEDS = 3
 BETTER, WORSE, NO_DIFFERENCE, UNDECIDED = "better", "worse", "no difference shown", "undecided"
 
 

@@ -8,8 +8,8 @@ import pandas as pd
 
 from dropnet.criteria.contrasts import BETTER, RANGES, UNDECIDED, WORSE
 from dropnet.criteria.names import RANDOM, Criterion
+from dropnet.paper.protocol import DROPNET
 
-DROPNET = ("minimum", "minimum_layer")
 RANK_MARK = "\N{DAGGER}"  # where the test of ranks decides
 
 

@@ -32,7 +32,7 @@ from dropnet.figures.style import (
     styles,
 )
 from dropnet.paper.comparison import differences
-from dropnet.paper.judging import FEWEST_SEEDS
+from dropnet.paper.effects import FEWEST_SEEDS
 from dropnet.paper.protocol import fewer_seeds_alone
 from dropnet.tables.columns import QUANTITIES
 
@@ -76,6 +76,7 @@ class Face:
         classes: that the networks tell apart.
         better: a published picture of the same figure, if this one shows nothing; "" for none.
         missing: the figure's methods that have not run.
+        lent: which runs are those of another experiment, and of which, in words; "" for none.
         cut_off: which runs were stopped before their end, and where, in words; "" for none.
     """
 
@@ -88,6 +89,7 @@ class Face:
     classes: int = 10
     better: str = ""
     missing: Sequence[str] = ()
+    lent: str = ""
     cut_off: str = ""
 
     @classmethod
@@ -195,6 +197,8 @@ def header(curve: pd.DataFrame, face: Face, paper: pd.DataFrame | None = None) -
         scale = f"Scale {face.scale}: the paper's protocol."
     if face.missing:
         scale += f" Not run: {', '.join(face.missing)}."
+    if face.lent:
+        scale += f" Trained alike: {face.lent}."
     if face.cut_off:
         scale += f" Cut off: {face.cut_off}."
     warns = bool(face.reductions or face.missing or face.cut_off)

@@ -86,9 +86,11 @@ def dated_in_the_future(*folders: str) -> str | None:
     """
     folders = tuple(filter(os.path.isdir, folders))
     latest = time.time() + MOST_SKEW
-    for path in (path for folder in folders for path in Path(folder).rglob("*.*")):
-        with suppress(FileNotFoundError):  # another run is at work
-            if path.is_file() and path.stat().st_mtime > latest:
+    # `os.walk` takes no notice of folders that another run has just removed
+    walks = (entry for folder in folders for entry in os.walk(folder))
+    for path in (Path(folder, name) for folder, _, names in walks for name in names):
+        with suppress(FileNotFoundError):  # likewise
+            if "." in path.name and path.stat().st_mtime > latest:
                 touch = f"`find {' '.join(folders)} -newermt now -exec touch -d now {{}} +`"
                 return (
                     f"{path}: dated in the future, so that the clock was changed; set it right,"

@@ -5,22 +5,23 @@ import pandas as pd
 from dropnet.paper.claims import Statement
 from dropnet.paper.drawn import Drawn
 from dropnet.paper.effects import LEVEL, Estimate, effects_of, has_spread
+from dropnet.paper.protocol import DROPNET
 
 # What runs by a reduced protocol need to say anything
 REDUCED_SEEDS = 8
 # of accuracy: what their unpruned networks and the paper's may be apart. On CIFAR-10, networks
 # that far below the paper's have come three quarters of the way from guessing to them
 UNPRUNED_APART = 0.15
-# The collapse of `maximum`: one of these is better by so much over this range, whatever the claims
-BETTER, BETTER_BY, BETTER_OVER = ("minimum", "minimum_layer"), 0.05, (0.1, 0.3)
+# The collapse of `maximum`: DropNet is better by so much over this range, whatever the claims
+BETTER_BY, BETTER_OVER = 0.05, (0.1, 0.3)
 
 
 def uncontrolled(figure: str, drawn: Drawn, runs: pd.DataFrame, paper: pd.DataFrame) -> str:
     """Say why runs by a reduced protocol cannot tell anything about the paper's; "" if they can.
 
     Two things that are known have to be in sight: unpruned networks about as accurate as the
-    paper's (`UNPRUNED_APART`), and the collapse of `maximum` (`BETTER`, ...), by a one-sided t-test
-    at the usual level, of two methods, which is corrected for (Bonferroni).
+    paper's (`UNPRUNED_APART`), and the collapse of `maximum` (`BETTER_BY`, ...), by a one-sided
+    t-test at the usual level, of two methods, which is corrected for (Bonferroni).
 
     Args:
         figure: of the paper.
@@ -38,7 +39,7 @@ def uncontrolled(figure: str, drawn: Drawn, runs: pd.DataFrame, paper: pd.DataFr
     if abs(apart) > UNPRUNED_APART:
         return f"the unpruned networks are {100 * apart:+.1f} points from the paper's"
     present = set(runs["method"])
-    others = [name for name in BETTER if name in present]
+    others = [name for name in DROPNET if name in present]
     if "maximum" not in present or not others:
         return "no control: maximum has not run"
     names = {name: name for name in (*others, "maximum")}

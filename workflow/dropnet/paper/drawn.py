@@ -55,15 +55,16 @@ class Drawn:
     def runs_in(self, runs: pd.DataFrame) -> pd.DataFrame:
         """Return the runs that it can be drawn from, all by the name of its experiment.
 
-        They are those of the experiment, and of each method that it lacks those of the first
-        experiment in `alike` that has it.
+        They are those of the experiment, and of each seed that it lacks of a method the run of the
+        first experiment in `alike` that has it. One more column, `of`, is where they were run.
 
         Args:
-            runs: of any experiments.
+            runs: of any experiments, as in runs.csv.
         """
-        found = [runs[runs["experiment"] == self.experiment]]
+        found = runs[runs["experiment"] == self.experiment]
         for other in self.alike:
-            had = set(pd.concat(found)["method"])
-            more = runs[(runs["experiment"] == other) & ~runs["method"].isin(had)]
-            found.append(more.assign(experiment=self.experiment))
-        return pd.concat(found)
+            had = set(zip(found["method"], found["seed"], strict=True))
+            of_other = runs[runs["experiment"] == other]
+            pairs = zip(of_other["method"], of_other["seed"], strict=True)
+            found = pd.concat([found, of_other[[pair not in had for pair in pairs]]])
+        return found.assign(of=found["experiment"], experiment=self.experiment)

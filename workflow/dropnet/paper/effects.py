@@ -19,6 +19,7 @@ from dropnet.paper.claims import Statement
 
 LEVEL = 0.05  # of all tests, and of the intervals
 POWER = 0.8  # with which an effect would have been seen
+FEWEST_SEEDS = 3  # that decide anything
 FRESH = "(random_init)"  # at the end of the name of a method that starts from weights of its own
 Side = Literal["greater", "less"]  # than a bound
 

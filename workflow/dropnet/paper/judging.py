@@ -36,6 +36,7 @@ from dropnet.paper.claims import Statement
 from dropnet.paper.controls import REDUCED_SEEDS, uncontrolled
 from dropnet.paper.drawn import Drawn
 from dropnet.paper.effects import (
+    FEWEST_SEEDS,
     LEVEL,
     Effects,
     Estimate,
@@ -63,7 +64,6 @@ from dropnet.paper.verdicts import (
 AGREEMENT = 0.01  # of accuracy: what our effect and the paper's may be apart
 HALF, DOUBLE = 0.5, 2.0  # other margins
 A_FIFTH = 0.2  # remaining: where other ranges end
-FEWEST_SEEDS = 3
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from dropnet.files.yaml_files import read
 PROTOCOL = WORKFLOW / "reference" / "protocol.yaml"
 #: What makes an experiment the one that it is; and its widths.
 IDENTITY = ("dataset", "model", "prune_fraction", "stop_fraction")
+#: The two metrics that are DropNet (Section 3.1).
+DROPNET = ("minimum", "minimum_layer")
 _FEWER_SEEDS = "{1} of {0} seeds"
 #: How a value ({1}) that is not the paper's ({0}) is told, if not as in "patience 10 instead of 5";
 #: one that is larger in its own words, if there are two. In the order in which they are told.

@@ -161,11 +161,20 @@ def _face(
         unit=unit_of(settings["model"]),
         classes=settings["classes"],
         missing=[label for label in figure.methods if label not in shown],
+        lent=_lent_in_words(runs[runs["of"] != figure.experiment]),
         cut_off=cut_off_in_words(
             runs,
             max(settings["stop_fraction"], figure.stop_fraction),
             unit_of(settings["model"]),
         ),
+    )
+
+
+def _lent_in_words(runs: pd.DataFrame) -> str:
+    """Say of which experiment runs are: "minimum, minimum_layer of ResNet18"; "" for none."""
+    return "; ".join(
+        f"{', '.join(dict.fromkeys(of_other['method']))} of {other}"
+        for other, of_other in runs.groupby("of", sort=False)
     )
 
 

@@ -18,7 +18,7 @@ from dropnet.paper.verdicts import in_points
 from dropnet.publish.record import RECORD, Record
 from dropnet.settings import unit_of
 from dropnet.tables.aggregate import read_runs
-from dropnet.tables.columns import CRITERIA, REMOVABLE
+from dropnet.tables.columns import CRITERIA, CURVES, REMOVABLE
 from dropnet.tables.margins import SHOWN
 
 
@@ -48,7 +48,7 @@ class Facts:
     @cached_property
     def curves(self) -> pd.DataFrame:
         """curves.csv."""
-        return pd.read_csv(self.folder / "curves.csv")
+        return read_table(self.folder / "curves.csv", CURVES)
 
     @cached_property
     def claims(self) -> pd.DataFrame:
@@ -135,7 +135,13 @@ class Facts:
             Statement.of_ours(method, other, (low, high)),
             self.runs[self.runs["experiment"] == experiment],
             {name: name for name in (method, other)},
+            self.record.settings[experiment]["stop_fraction"],
         )
+        if found.cut_off or len(found.by_seed) < 2:
+            raise UserError(
+                f"{experiment}: {method} and {other} have no two seeds from {low} to {high}, or"
+                " some that were cut off above"
+            )
         estimate = effects.Estimate.of(found.by_seed, found.unshared)
         return in_points(estimate.value, *estimate.interval)
 

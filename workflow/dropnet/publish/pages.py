@@ -25,8 +25,7 @@ from dropnet.errors import UserError
 from dropnet.files.artifacts import write_text
 from dropnet.files.code_files import WORKFLOW
 from dropnet.paper import protocol
-from dropnet.paper.effects import cut_off
-from dropnet.paper.judging import FEWEST_SEEDS
+from dropnet.paper.effects import FEWEST_SEEDS, cut_off
 from dropnet.paper.verdicts import (
     AT_REDUCED_SCALE,
     CONTRADICTED,
@@ -48,7 +47,6 @@ from dropnet.tables.margins import SHOWN
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 FINDINGS = "findings.md.j2"
-METHODS = ("minimum", "minimum_layer")  # DropNet (Section 3.1 of the paper)
 TARGETS = (0.5, 0.2, 0.1)  # fractions remaining
 NONE = "-"
 
@@ -306,7 +304,7 @@ def accuracies(runs: pd.DataFrame) -> list[list[Any]]:
         methods = list(dict.fromkeys(of_experiment["method"]))
         averages = points(of_experiment, "test_accuracy", methods)
         dataset = of_experiment["dataset"].iloc[0]
-        for method in [name for name in METHODS if name in methods] or [NONE]:
+        for method in [name for name in protocol.DROPNET if name in methods] or [NONE]:
             curve = averages[averages["method"] == method]
             unpruned = (averages if curve.empty else curve).iloc[0]
             cells = [_at_or_below(curve, target) for target in TARGETS]

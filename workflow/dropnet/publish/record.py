@@ -24,11 +24,13 @@ def folders(published: str | Path) -> list[Path]:
 
     Raises UserError if a folder has runs, but no record of where they come from.
     """
-    found = sorted(path.parent for path in Path(published).glob("*/runs.csv"))
+    every = sorted(path.parent for path in Path(published).glob("*/runs.csv"))
+    # those that a killed `make publish` was still writing are hidden
+    found = [folder for folder in every if not folder.name.startswith(".")]
     for folder in found:
         if not (folder / RECORD).exists():
             raise UserError(f"{folder}: has runs.csv, but no {RECORD}; restore it, or remove them")
-    return [folder for folder in found if not folder.name.startswith(".")]
+    return found
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,9 @@ class Record:
     def only(self, experiments: Collection[str]) -> "Record":
         """Return the part that tells of some experiments."""
         settings = {name: self.settings[name] for name in self.settings if name in experiments}
-        datasets = tuple(chosen["dataset"] for chosen in settings.values())
+        datasets = tuple(
+            f"{chosen['dataset']}{end}" for chosen in settings.values() for end in (".", "_split_")
+        )
         return replace(
             self,
             settings=settings,
@@ -183,7 +187,7 @@ class Record:
 
         Args:
             old: of runs that this one does not have (`without`).
-            order: the methods of each experiment, in the order in which they are told.
+            order: the experiments and their methods, in the order in which they are told.
 
         Raises UserError if one experiment was made with different settings, or if the two were made
         from different files of one name.
@@ -201,7 +205,8 @@ class Record:
         for file, checksum in old.inputs.items():
             if self.inputs.get(file, checksum) != checksum:
                 raise UserError(f"{folder}: made from another {file}; remove it to publish these")
-        settings = {**old.settings, **self.settings}
+        every = {**old.settings, **self.settings}
+        settings = {name: every[name] for name in order if name in every}
         return replace(
             self,
             settings=settings,
