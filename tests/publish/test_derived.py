@@ -42,6 +42,19 @@ def test_verdicts_and_shares_follow_from_what_is_published(published, of_paper):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["criteria.csv", "figures/fig99.png"])
+def test_what_no_longer_follows_is_noticed_and_removed(published, name):
+    derive("published", Plan(CONFIG))
+    before = {path for path in Path("published").rglob("*") if path.is_file()}
+    left = Path("published/small", name)
+    left.touch()
+    with pytest.raises(UserError, match=f"{name}: does not follow from published/small"):
+        check_derived("published", Plan(CONFIG))
+    derive("published", Plan(CONFIG))
+    assert {path for path in Path("published").rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.slow
 def test_verdicts_go_by_the_settings_of_the_runs_not_by_the_present_ones(published, of_paper):
     origin = Path("published/small/provenance.json")
     record = json.loads(origin.read_text())

@@ -33,11 +33,15 @@ from dropnet.tables.columns import AGREEMENT, SIZES
 from dropnet.tables.margins import SHOWN
 from dropnet.tables.removable import tabulate
 
+#: What all other tables and pictures of a published scale follow from.
+PUBLISHED_TABLES = ("runs.csv", "sizes.csv", "agreement.csv")
+
 
 def derive(published: str | Path, plan: Plan) -> None:
     """Write curves.csv, claims.csv and removable.csv of every published scale, and draw the last.
 
     Where criteria are compared, also criteria.csv, ranks.csv and layers.csv with their pictures.
+    Tables and pictures that no longer follow from anything are removed.
 
     Raises UserError if the tables that they follow from cannot be read.
     """
@@ -56,6 +60,28 @@ def derive_one(folder: Path, plan: Plan) -> None:
         _save(folder, "removable", removable.plot(tables["removable.csv"], SHOWN, words))
     if "criteria.csv" in tables:
         _draw_criteria(folder, record, runs, tables)
+    for left in _left_over(folder, record, runs, plan, tables):
+        left.unlink()
+
+
+def _left_over(
+    folder: Path,
+    record: Record,
+    runs: pd.DataFrame,
+    plan: Plan,
+    tables: Mapping[str, pd.DataFrame],
+) -> list[Path]:
+    """The tables and pictures in a folder that do not follow from what is published there."""
+    pictures = {"removable"} if "removable.csv" in tables else set()
+    pictures |= {*_shown(plan, record, runs)}
+    if "criteria.csv" in tables:
+        pictures |= {*plan.pictures_of(list(dict.fromkeys(tables["criteria.csv"]["experiment"])))}
+    return [
+        path
+        for path in sorted([*folder.glob("*.csv"), *folder.glob("figures/*")])
+        if path.name not in {*PUBLISHED_TABLES, *tables}
+        and (path.parent == folder or path.stem not in pictures)
+    ]
 
 
 def _read(folder: Path) -> tuple[Record, pd.DataFrame]:
@@ -201,8 +227,10 @@ def _span(values: pd.Series) -> protocol.Span:
 
 
 def check_derived(published: str | Path, plan: Plan) -> None:
-    """Raise UserError if `derive` would change a table."""
+    """Raise UserError if `derive` would change a table, or remove a table or a picture."""
     for folder, tables in derived(published, plan).items():
+        for left in _left_over(folder, *_read(folder), plan, tables):
+            raise UserError(f"{left}: does not follow from {folder}; run make pages")
         for name, table in tables.items():
             path = folder / name
             if not path.exists() or path.read_text(encoding="utf-8") != table_text(table):
