@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,8 @@ from dropnet.config.plan import Plan
 from dropnet.errors import UserError
 from dropnet.paper import protocol
 from dropnet.publish.derived import check_derived, cut_off_in_words, derive
+from dropnet.publish.facts import Facts
+from dropnet.publish.record import folders
 from helpers.finished_run import CONFIG
 
 
@@ -65,6 +68,31 @@ def test_verdicts_go_by_the_settings_of_the_runs_not_by_the_present_ones(publish
     claims = pd.read_csv("published/small/claims.csv")
     reasons = claims[claims["verdict"] == "open at reduced scale"]["reason"]
     assert set(reasons) == {"too few seeds: a reduced protocol needs 8"}
+
+
+@pytest.mark.slow
+def test_prose_is_given_no_difference_of_runs_that_were_cut_off(published):
+    """One seed that ends above the range would leave a mean over other seeds, or another range."""
+    path = Path("published/small/runs.csv")
+    lines = path.read_text().splitlines(keepends=True)
+    of_last_cycle = re.compile(r"FC5-FC5,MNIST,minimum,1,3,")
+    path.write_text("".join(line for line in lines if not of_last_cycle.match(line)))
+    assert len(path.read_text().splitlines()) == len(lines) - 1
+    facts = Facts(path.parent)
+    assert facts.gap("FC5-FC5", "minimum", "minimum_layer", 0.4, 0.6)
+    with pytest.raises(UserError, match=r"FC5-FC5: minimum and minimum_layer have no two seeds"):
+        facts.gap("FC5-FC5", "minimum", "minimum_layer", 0.2, 0.6)
+
+
+@pytest.mark.slow
+def test_what_a_killed_publication_left_is_not_published(published):
+    left = Path("published/.small")
+    left.mkdir()
+    shutil.copy("published/small/runs.csv", left)
+    assert folders("published") == [Path("published/small")]
+    Path("published/small/provenance.json").unlink()
+    with pytest.raises(UserError, match=r"published/small: has runs.csv, but no provenance.json"):
+        folders("published")
 
 
 @pytest.mark.slow

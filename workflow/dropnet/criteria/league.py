@@ -9,6 +9,7 @@ import pandas as pd
 from dropnet.criteria.contrasts import BETTER, RANGES, UNDECIDED, WORSE
 from dropnet.criteria.names import RANDOM, Criterion
 from dropnet.paper.protocol import DROPNET
+from dropnet.paper.verdicts import in_points
 
 RANK_MARK = "\N{DAGGER}"  # where the test of ranks decides
 
@@ -101,8 +102,7 @@ def in_percent(over: tuple[float, float]) -> str:
 def _cell(row: Any) -> Cell:
     if row.verdict == UNDECIDED:
         return Cell(row.reason, row.verdict, row.ranks)
-    words = f"{100 * row.effect:+.1f} ({100 * row.ci_low:+.1f} to {100 * row.ci_high:+.1f})"
-    return Cell(words, row.verdict, row.ranks)
+    return Cell(in_points(row.effect, row.ci_low, row.ci_high), row.verdict, row.ranks)
 
 
 @dataclass(frozen=True)
