@@ -305,6 +305,12 @@ def test_what_runs_by_the_protocol_lack_is_said(changes, said):
     assert few.endswith("Too few for a verdict.") == ("reductions" in changes)
 
 
+def test_curves_of_another_experiment_are_said_to_be_its():
+    said = header(make_curve(), make_face(scale="paper", reductions="", lent="random of X"))
+    assert said.scale == "Scale paper: the paper's protocol. Trained alike: random of X."
+    assert not said.warns
+
+
 def test_full_protocol_is_said_too():
     said = header(make_curve(), make_face(scale="paper", reductions=""))
     assert said.scale == "Scale paper: the paper's protocol."

@@ -10,8 +10,9 @@ import pytest
 
 from dropnet.config.plan import Plan
 from dropnet.errors import UserError
+from dropnet.figures import curves, page
 from dropnet.paper import protocol
-from dropnet.publish.derived import check_derived, cut_off_in_words, derive
+from dropnet.publish.derived import check_derived, cut_off_in_words, derive, draw
 from dropnet.publish.facts import Facts
 from dropnet.publish.record import folders
 from helpers.finished_run import CONFIG
@@ -96,7 +97,9 @@ def test_what_a_killed_publication_left_is_not_published(published):
 
 
 @pytest.mark.slow
-def test_a_curve_may_be_one_of_an_experiment_that_is_trained_alike(published, of_paper):
+def test_a_curve_may_be_one_of_an_experiment_that_is_trained_alike(
+    published, of_paper, monkeypatch
+):
     """Where it was run is told by runs.csv; curves and verdicts are those of the figure."""
     folder = Path("published/small")
     tables = ("curves.csv", "claims.csv")
@@ -114,6 +117,11 @@ def test_a_curve_may_be_one_of_an_experiment_that_is_trained_alike(published, of
     (folder / "runs.csv").write_text(moved)
     derive("published", Plan(CONFIG))
     assert [(folder / table).read_text() for table in tables] == expected
+    faces = []
+    monkeypatch.setattr(curves, "plot", lambda table, face, behind: faces.append(face))
+    monkeypatch.setattr(page, "save_png", lambda figure, path: None)
+    draw("published", Plan(CONFIG))
+    assert [face.lent for face in faces] == ["minimum of twin"] * 2
 
 
 @pytest.mark.parametrize(
