@@ -35,6 +35,7 @@ from dropnet.paper.verdicts import (
     UNDECIDED,
     best_evidence,
     by_claim,
+    counted,
     in_answers,
 )
 
@@ -654,11 +655,15 @@ def test_answers_are_counted_by_claim_and_none_is_lost():
     ]
     runs = runs_of(curves)
     drawn = {"fig03": drawn_from(curves), "fig04": drawn_from(curves, "3 epochs")}
-    (counted,) = by_claim(judge(tests, runs, drawn, NO_PAPER))
-    assert (counted["verdict"], counted["undecidable"], counted["not_run"]) == ((1, 1, 1), 1, 1)
-    assert counted["agreement"] == (0, 0, 3)
-    assert counted["paper_verdict"] == (0, 0, 5)
-    assert in_answers(counted["verdict"]) == "1 yes, 1 no, 1 open"
+    claims = judge(tests, runs, drawn, NO_PAPER)
+    (of_claim,) = by_claim(claims)
+    assert (of_claim["verdict"], of_claim["undecidable"], of_claim["not_run"]) == ((1, 1, 1), 1, 1)
+    assert of_claim["agreement"] == (0, 0, 3)
+    assert of_claim["paper_verdict"] == (0, 0, 5)
+    assert in_answers(of_claim["verdict"]) == "1 yes, 1 no, 1 open"
+    twice = counted(pd.concat([claims, claims.assign(claim="C2")]))
+    assert twice["total"] == 10
+    assert twice["verdict"] == (2, 2, 2)
     assert in_answers((0, 0, 0)) == "-"
 
 
