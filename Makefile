@@ -68,7 +68,7 @@ example: own-model ## prune torchvision's ResNet18 on CIFAR-10, in some minutes
 test: venv ## run all tests; once the environment is set up, without a network
 	$(in_venv) .venv/bin/pytest $(side_by_side)
 
-quick: venv ## run the tests that take seconds, all of them in less than a minute
+quick: venv ## run the tests that take seconds each: all of them in one to five minutes
 	$(in_venv) .venv/bin/pytest $(side_by_side) -m 'not slow'
 
 bench: venv venv-keras ## compare the speed with Keras and plain PyTorch, side by side
