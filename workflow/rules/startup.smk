@@ -114,7 +114,8 @@ if workflow.is_main_process:
             if (found := image_counts(f"results/data/{name}.safetensors"))
         }
         check_images(config, present)
-        record.folders("published")  # which functions of rules ask, where errors are pages
+        # functions of rules ask it, too, where an error would be a page of Python
+        record.folders("published")
 
 if workflow.is_main_process and (why := provenance.git_state().get("unknown")):
     print(
