@@ -127,12 +127,13 @@ def _names(tree: ast.AST) -> Iterator[str]:
     """The names that a file has after its import, as far as reading can tell."""
     for node in ast.iter_child_nodes(tree):
         match node:
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+            case (
+                ast.FunctionDef(name=name)
+                | ast.AsyncFunctionDef(name=name)
+                | ast.ClassDef(name=name)
+            ):
                 yield name
                 continue  # names within are its own
-            case ast.ClassDef(name=name):
-                yield name
-                continue
             case ast.Name(id=name, ctx=ast.Store()):
                 yield name
             case ast.alias(name=name, asname=asname):

@@ -35,7 +35,7 @@ FAR_APART, NEAR = (
 )  # points: logarithmic beyond NEAR where some, not most, are beyond FAR_APART
 TICKS = (0, 1, 5, 20, 80)  # points, of a logarithmic axis, of both signs
 LEAST_SPAN = 1.0  # points
-DROPNET = "minimum"  # its name is bold
+BOLD = "minimum"  # DropNet
 SMALL: dict[str, Any] = {"fontsize": 7}
 
 
@@ -120,7 +120,7 @@ def _draw_band(
             "Points, logarithmic beyond 1" if logarithmic else "Points of accuracy", **SMALL
         )
         for label in axes.get_yticklabels():
-            label.set_fontweight("bold" if label.get_text() == DROPNET else "normal")
+            label.set_fontweight("bold" if label.get_text() == BOLD else "normal")
     for axes in panels[len(group) :]:
         axes.set_axis_off()
 

@@ -87,8 +87,8 @@ def dated_in_the_future(*folders: str) -> str | None:
     folders = tuple(filter(os.path.isdir, folders))
     latest = time.time() + MOST_SKEW
     # `os.walk` takes no notice of folders that another run has just removed
-    walks = (entry for folder in folders for entry in os.walk(folder))
-    for path in (Path(folder, name) for folder, _, names in walks for name in names):
+    found = (Path(at, name) for top in folders for at, _, names in os.walk(top) for name in names)
+    for path in found:
         with suppress(FileNotFoundError):  # likewise
             if "." in path.name and path.stat().st_mtime > latest:
                 touch = f"`find {' '.join(folders)} -newermt now -exec touch -d now {{}} +`"

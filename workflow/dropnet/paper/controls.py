@@ -26,10 +26,9 @@ def uncontrolled(figure: str, drawn: Drawn, runs: pd.DataFrame, paper: pd.DataFr
     Args:
         figure: of the paper.
         drawn: what it is drawn from.
-        runs: all of a scale.
+        runs: that it can be drawn from (`Drawn.runs_in`).
         paper: the paper's curves.
     """
-    runs = drawn.runs_in(runs)
     theirs = paper[(paper["figure"] == figure) & (paper["fraction_remaining"] == 1)]
     theirs = theirs[theirs["method"].isin(drawn.methods)]
     ours = runs[(runs["fraction_remaining"] == 1) & runs["method"].isin(drawn.methods.values())]

@@ -127,7 +127,7 @@ class Case:
             return cls(statement, None, theirs, "")
         why = _why_not(ours, figure)
         if not why and figure.reductions:
-            why = uncontrolled(statement.figure, figure, runs, paper)
+            why = uncontrolled(statement.figure, figure, of_experiment, paper)
         return cls(statement, ours, theirs, why, bool(figure.reductions))
 
     @property

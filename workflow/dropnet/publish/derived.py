@@ -35,6 +35,8 @@ from dropnet.tables.removable import tabulate
 
 #: What all other tables and pictures of a published scale follow from.
 PUBLISHED_TABLES = ("runs.csv", "sizes.csv", "agreement.csv")
+#: Figures by name: the runs of each, and its curves, each with the name of its method in the runs.
+Shown = Mapping[str, tuple[pd.DataFrame, dict[str, str]]]
 
 
 def derive(published: str | Path, plan: Plan) -> None:
@@ -52,7 +54,8 @@ def derive(published: str | Path, plan: Plan) -> None:
 def derive_one(folder: Path, plan: Plan) -> None:
     """The same of one."""
     record, runs = _read(folder)
-    tables = _tables(folder, record, runs, plan)
+    shown = _shown(plan, record, runs)
+    tables = _tables(folder, record, runs, plan, shown)
     for name, table in tables.items():
         write_table(folder / name, table)
     if "removable.csv" in tables:
@@ -60,25 +63,27 @@ def derive_one(folder: Path, plan: Plan) -> None:
         _save(folder, "removable", removable.plot(tables["removable.csv"], SHOWN, words))
     if "criteria.csv" in tables:
         _draw_criteria(folder, record, runs, tables)
-    for left in _left_over(folder, record, runs, plan, tables):
+    for left in _left_over(folder, plan, tables, shown):
         left.unlink()
 
 
+def tables_and_pictures(folder: Path) -> list[Path]:
+    """Return those that a published scale has, whether or not they belong there."""
+    return sorted([*folder.glob("*.csv"), *folder.glob("figures/*")])
+
+
 def _left_over(
-    folder: Path,
-    record: Record,
-    runs: pd.DataFrame,
-    plan: Plan,
-    tables: Mapping[str, pd.DataFrame],
+    folder: Path, plan: Plan, tables: Mapping[str, pd.DataFrame], shown: Shown
 ) -> list[Path]:
     """The tables and pictures in a folder that do not follow from what is published there."""
-    pictures = {"removable"} if "removable.csv" in tables else set()
-    pictures |= {*_shown(plan, record, runs)}
+    pictures = {*shown}
+    if "removable.csv" in tables:
+        pictures.add("removable")
     if "criteria.csv" in tables:
         pictures |= {*plan.pictures_of(list(dict.fromkeys(tables["criteria.csv"]["experiment"])))}
     return [
         path
-        for path in sorted([*folder.glob("*.csv"), *folder.glob("figures/*")])
+        for path in tables_and_pictures(folder)
         if path.name not in {*PUBLISHED_TABLES, *tables}
         and (path.parent == folder or path.stem not in pictures)
     ]
@@ -145,9 +150,7 @@ def draw_one(folder: Path, plan: Plan) -> None:
         _save(folder, name, picture)
 
 
-def _shown(
-    plan: Plan, record: Record, runs: pd.DataFrame
-) -> dict[str, tuple[pd.DataFrame, dict[str, str]]]:
+def _shown(plan: Plan, record: Record, runs: pd.DataFrame) -> Shown:
     """The figures that can be drawn: the runs of each, and its curves that have any.
 
     A figure is there to compare: one of several curves needs two of them.
@@ -228,8 +231,11 @@ def _span(values: pd.Series) -> protocol.Span:
 
 def check_derived(published: str | Path, plan: Plan) -> None:
     """Raise UserError if `derive` would change a table, or remove a table or a picture."""
-    for folder, tables in derived(published, plan).items():
-        for left in _left_over(folder, *_read(folder), plan, tables):
+    for folder in folders(published):
+        record, runs = _read(folder)
+        shown = _shown(plan, record, runs)
+        tables = _tables(folder, record, runs, plan, shown)
+        for left in _left_over(folder, plan, tables, shown):
             raise UserError(f"{left}: does not follow from {folder}; run make pages")
         for name, table in tables.items():
             path = folder / name
@@ -237,16 +243,12 @@ def check_derived(published: str | Path, plan: Plan) -> None:
                 raise UserError(f"{path}: does not follow from {folder}; run make pages")
 
 
-def derived(published: str | Path, plan: Plan) -> dict[Path, dict[str, pd.DataFrame]]:
-    """Return these tables by folder and name."""
-    return {folder: _tables(folder, *_read(folder), plan) for folder in folders(published)}
-
-
 def _tables(
-    folder: Path, record: Record, runs: pd.DataFrame, plan: Plan
+    folder: Path, record: Record, runs: pd.DataFrame, plan: Plan, shown: Shown
 ) -> dict[str, pd.DataFrame]:
+    """The tables that follow from what is published in a folder, by name."""
     tables = {
-        "curves.csv": _curves(record, runs, plan),
+        "curves.csv": _curves(plan, shown),
         "claims.csv": _verdicts(record, runs, plan),
         **_criteria(record, runs, plan),
     }
@@ -255,12 +257,12 @@ def _tables(
     return tables
 
 
-def _curves(record: Record, runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+def _curves(plan: Plan, shown: Shown) -> pd.DataFrame:
     tables = []
-    for name, (own, shown) in _shown(plan, record, runs).items():
+    for name, (own, methods) in shown.items():
         figure = plan.figures[name]
         if figure.shows.endswith("_accuracy"):
-            tables.append(curve(own, name, figure.shows, shown, figure.stop_fraction))
+            tables.append(curve(own, name, figure.shows, methods, figure.stop_fraction))
     return combine(tables)
 
 

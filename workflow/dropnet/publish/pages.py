@@ -137,17 +137,17 @@ def _findings(folder: Path, **names: Any) -> str:
 def overview(published: Path, scales: dict[str, Facts]) -> str:
     """Return what README.md says of all results: findings, and a row for each claim."""
     tables = [facts.claims for facts in scales.values()]
-    claims = best_evidence(tables) if tables else pd.DataFrame()
+    best = best_evidence(tables) if tables else None
+    answers = {} if best is None else {"claims": by_claim(best), "all_claims": counted(best)}
     return (
         _environment()
         .get_template("overview.md.j2")
         .render(
             findings=_findings(published, scales=scales),
-            claims=by_claim(claims) if tables else [],
-            all_claims=counted(claims) if tables else {},
             folder=published.name,
             scales=scales,
             comparisons=_comparisons(scales),
+            **answers,
         )
     )
 

@@ -21,7 +21,7 @@ from dropnet.errors import UserError, nearest
 from dropnet.files.artifacts import write_json
 from dropnet.files.csv_rows import Reader
 from dropnet.files.csv_tables import read_table, write_table
-from dropnet.publish.derived import derive_one, draw_one
+from dropnet.publish.derived import derive_one, draw_one, tables_and_pictures
 from dropnet.publish.record import MEND, RECORD, Record, Run
 from dropnet.publish.results import Finished
 from dropnet.tables.aggregate import read_runs
@@ -173,7 +173,7 @@ class Snapshot:
             (folder / "figures").mkdir(parents=True, exist_ok=True)
             for name in names:
                 (made / name).replace(folder / name)
-        for old in [*folder.glob("*.csv"), *folder.glob("figures/*")]:
+        for old in tables_and_pictures(folder):
             if old.relative_to(folder) not in names:
                 old.unlink()  # it is no longer configured
         return sorted((folder / name for name in names), key=lambda path: path.name != "runs.csv")
