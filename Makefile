@@ -32,8 +32,9 @@ quote = '$(subst ','\'',$(1))'
 scale_option = $(if $(SCALE),--scale $(call quote,$(SCALE)))
 # What of config.yaml a run overrides.
 configured = $(if $(SCALE)$(SEEDS),--config$(if $(SCALE), $(call quote,scale=$(SCALE)))$(if $(SEEDS), $(call quote,seeds=$(SEEDS))))
-# Tests that get in each other's way are of one group.
-side_by_side := --numprocesses 2 --dist loadgroup
+# Tests that get in each other's way are of one group. More processes than the fewest cores, since
+# some wait.
+side_by_side := --numprocesses 3 --dist loadgroup
 targets = $(foreach target,$(TARGETS),$(call quote,$(target)))
 
 # $(call need,target,VARIABLE,example): stop before any set-up where the target lacks its variable.

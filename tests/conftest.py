@@ -8,6 +8,8 @@ import hypothesis
 import pytest
 import torch
 
+# as on most machines: jobs of one project share what the first of them has compiled
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # before anything imports the kernels of a GPU
 

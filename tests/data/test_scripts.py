@@ -26,6 +26,7 @@ from helpers.data_files import (
     tree,
     write_files,
 )
+from helpers.scripts import run_script
 
 pytestmark = pytest.mark.slow
 
@@ -38,87 +39,90 @@ SETTINGS = {
 
 
 @pytest.fixture
-def start(tmp_path, monkeypatch):
-    """Return a function that starts a script in an empty folder, with its own temporary one."""
-    work = tmp_path / "work"
-    (work / "temporary").mkdir(parents=True)
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(WORKFLOW),
-        "TMPDIR": str(work / "temporary"),
-        "PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}",
-    }
-
-    def run(name, *words):
-        command = [sys.executable, str(WORKFLOW / "scripts" / f"{name}.py"), *map(str, words)]
-        return processes.start(command, cwd=work, env=environment)
-
-    run.work = work
-    return run
+def work(tmp_path):
+    """An empty folder to run scripts in, but for one for temporary files."""
+    (tmp_path / "work" / "temporary").mkdir(parents=True)
+    return tmp_path / "work"
 
 
-def prepare(start, settings=SETTINGS, name="digits"):
-    text = settings if isinstance(settings, str) else json.dumps(settings)
-    process = start(
-        *("prepare_dataset", "--name", name, "--settings", text, "--data-dir", "data"),
-        *("--output", "results/data.safetensors", "--provenance", "results/data.json"),
-    )
-    return process, *process.communicate()
+def environment(work):
+    """With the temporary folder, and programs of a test's own before the others."""
+    path = f"{work.parent / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, "PYTHONPATH": str(WORKFLOW), "TMPDIR": f"{work}/temporary", "PATH": path}
 
 
-def assert_refused(start, process, errors, message):
+@pytest.fixture
+def run(work):
+    """Return a function that runs a script in that folder."""
+    return lambda name, *words: run_script(name, *words, folder=work, env=environment(work))
+
+
+@pytest.fixture
+def prepare(run):
+    """Return a function that runs the script that prepares a data set."""
+
+    def prepare(settings=SETTINGS):
+        text = settings if isinstance(settings, str) else json.dumps(settings)
+        return run(
+            *("prepare_dataset", "--name", "digits", "--settings", text, "--data-dir", "data"),
+            *("--output", "results/data.safetensors", "--provenance", "results/data.json"),
+        )
+
+    return prepare
+
+
+def assert_refused(work, answer, message):
     """The script failed with one line of error, and left nothing but what was there before."""
-    assert process.returncode == 1
-    assert [line for line in errors.splitlines() if line.startswith("error: ")] == [
-        errors.splitlines()[-1]
-    ]
-    assert "Traceback" not in errors
-    assert message in errors.splitlines()[-1]
-    assert not (start.work / "results").exists()
-    assert list((start.work / "temporary").iterdir()) == []
+    assert answer.returncode == 1
+    last = answer.stderr.splitlines()[-1]
+    assert [line for line in answer.stderr.splitlines() if line.startswith("error: ")] == [last]
+    assert "Traceback" not in answer.stderr
+    assert message in last
+    assert not (work / "results").exists()
+    assert list((work / "temporary").iterdir()) == []
 
 
-def test_a_data_set_is_prepared_with_its_provenance(start):
-    process, output, errors = prepare(start)
-    assert process.returncode == 0, errors
-    assert (output, errors) == (
+def test_a_data_set_is_prepared_with_its_provenance(work, prepare):
+    answer = prepare()
+    assert answer.returncode == 0, answer.stderr
+    assert (answer.stdout, answer.stderr) == (
         "",
         f"digits: taken from folder {FIXTURE}, SHA-256 {FIXTURE_SHA256}\n",
     )
-    data = Dataset.load(start.work / "results" / "data.safetensors")
+    data = Dataset.load(work / "results" / "data.safetensors")
     arrays, paths = FORMATS["idx"].decode(FIXTURE)
     assert_same({name: tensor.numpy() for name, tensor in data.tensors.items()}, arrays)
     assert data.name == "digits"
-    provenance = json.loads((start.work / "results" / "data.json").read_text())
+    provenance = json.loads((work / "results" / "data.json").read_text())
     assert provenance["settings"] == {"digits": SETTINGS}
     assert provenance["data"]["source"] == f"folder {FIXTURE}"
     assert provenance["data"]["sha256"] == FIXTURE_SHA256
     assert set(provenance["data"]["files"]) == {path.name for path in paths}
-    assert {path.name for path in tree(start.work)} == {"data.safetensors", "data.json"}
+    assert {path.name for path in tree(work)} == {"data.safetensors", "data.json"}
 
 
-def test_a_data_set_of_ones_own_needs_only_its_configuration(start):
+def test_a_data_set_of_ones_own_needs_only_its_configuration(work, prepare):
     arrays = make_arrays(shape=(3, 5, 4), classes=4)
-    write_files(start.work / "data" / "own", idx_files(arrays))
+    write_files(work / "data" / "own", idx_files(arrays))
     sha256 = from_arrays("own", 4, arrays).checksum()
     own = {"classes": 4, "sha256": sha256, "sources": [{"folder": "own", "format": "idx"}]}
-    process, _, errors = prepare(start, own)
-    assert process.returncode == 0, errors
-    assert Dataset.load(start.work / "results" / "data.safetensors").image_shape == (3, 5, 4)
+    answer = prepare(own)
+    assert answer.returncode == 0, answer.stderr
+    assert Dataset.load(work / "results" / "data.safetensors").image_shape == (3, 5, 4)
 
 
-def test_another_checksum_is_refused_and_nothing_is_kept(start):
-    process, _, errors = prepare(start, {**SETTINGS, "sha256": "0" * 64})
+def test_another_checksum_is_refused_and_nothing_is_kept(work, prepare):
+    answer = prepare({**SETTINGS, "sha256": "0" * 64})
     message = (
         f"error: digits: folder {FIXTURE}: train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz,"
         " t10k-images-idx3-ubyte.gz, t10k-labels-idx1-ubyte.gz: wrong checksum: the SHA-256 of the"
         f" arrays is {FIXTURE_SHA256}, expected {'0' * 64}; mend or empty the folder"
     )
-    assert_refused(start, process, errors, message)
+    assert_refused(work, answer, message)
 
 
 @pytest.mark.parametrize("name", ["train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"])
-def test_a_damaged_file_is_refused_and_nothing_is_kept(start, name):
+def test_a_damaged_file_is_refused_and_nothing_is_kept(work, prepare, name):
     arrays = make_arrays()
     files = idx_files(arrays)
     sha256 = from_arrays("own", 10, arrays).checksum()
@@ -129,8 +133,8 @@ def test_a_damaged_file_is_refused_and_nothing_is_kept(start, name):
         (bytes(changed), f"expected {sha256}"),
         (files[name][:-1], f"digits: folder own: {name}: truncated"),
     ]:
-        write_files(start.work / "data" / "own", {**files, name: content})
-        assert_refused(start, *prepare(start, own)[::2], message)
+        write_files(work / "data" / "own", {**files, name: content})
+        assert_refused(work, prepare(own), message)
 
 
 @pytest.mark.parametrize(
@@ -150,11 +154,11 @@ def test_a_damaged_file_is_refused_and_nothing_is_kept(start, name):
         ({**SETTINGS, "classes": "10"}, "classes: '10' is not allowed"),
     ],
 )
-def test_settings_that_cannot_be_are_refused(start, settings, message):
-    assert_refused(start, *prepare(start, settings)[::2], message)
+def test_settings_that_cannot_be_are_refused(work, prepare, settings, message):
+    assert_refused(work, prepare(settings), message)
 
 
-def test_a_cancelled_job_ends_its_download_and_leaves_nothing(start, tmp_path):
+def test_a_cancelled_job_ends_its_download_and_leaves_nothing(work, tmp_path):
     npm = tmp_path / "bin" / "npm"
     npm.parent.mkdir()
     pid_file = tmp_path / "pid"
@@ -163,9 +167,12 @@ def test_a_cancelled_job_ends_its_download_and_leaves_nothing(start, tmp_path):
     )
     npm.chmod(0o755)
     settings = {**SETTINGS, "sources": [{"npm": "some-data@1.2.3", "format": "idx"}]}
-    process = start(
-        *("prepare_dataset", "--name", "digits", "--settings", json.dumps(settings)),
-        *("--data-dir", "data", "--output", "data", "--provenance", "provenance"),
+    words = ["--name", "digits", "--settings", json.dumps(settings), "--data-dir", "data"]
+    process = processes.start(
+        [sys.executable, WORKFLOW / "scripts" / "prepare_dataset.py", *words]
+        + ["--output", "data", "--provenance", "provenance"],
+        cwd=work,
+        env=environment(work),
     )
     while not pid_file.exists():
         assert process.poll() is None
@@ -173,61 +180,60 @@ def test_a_cancelled_job_ends_its_download_and_leaves_nothing(start, tmp_path):
     process.send_signal(signal.SIGTERM)
     process.communicate()
     assert process.returncode == 143
-    assert tree(start.work) == {}
-    assert list((start.work / "temporary").iterdir()) == []
+    assert tree(work) == {}
+    assert list((work / "temporary").iterdir()) == []
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid_file.read_text()), 0)
 
 
-def test_images_of_another_size_than_configured_are_refused(start):
+def test_images_of_another_size_than_configured_are_refused(work, prepare):
     settings = {**SETTINGS, "image": [3, 28, 28]}
     message = "image: [3, 28, 28] is not that of the files; allowed: [1, 28, 28]"
-    assert_refused(start, *prepare(start, settings)[::2], message)
+    assert_refused(work, prepare(settings), message)
 
 
-def test_the_checksum_to_pin_is_printed(start):
+def test_the_checksum_to_pin_is_printed(work, run):
     own = {"classes": 10, "sources": [{"folder": FIXTURE.name, "format": "idx"}]}
     config = {"data_dir": str(FIXTURE.parent), "datasets": {"digits": own}}
-    (start.work / "config.yaml").write_text(yaml.safe_dump(config))
-    process = start("prepare_dataset", "--checksum", "digits")
-    assert process.communicate() == (
+    (work / "config.yaml").write_text(yaml.safe_dump(config))
+    answer = run("prepare_dataset", "--checksum", "digits")
+    assert (answer.stdout, answer.stderr) == (
         f"{FIXTURE_SHA256}\n",
         f"digits: taken from folder {FIXTURE.name}\n",
     )
-    assert process.returncode == 0
+    assert answer.returncode == 0
 
     for name, content, message in [
         ("digit", config, "datasets.digit: not in config.yaml (did you mean 'digits'?)"),
         ("digits", {"datasets": None}, "config.yaml: not a configuration with `datasets`"),
         ("digits", [], "config.yaml: has no keys"),
     ]:
-        (start.work / "config.yaml").write_text(yaml.safe_dump(content))
-        process = start("prepare_dataset", "--checksum", name)
-        assert_refused(start, process, process.communicate()[1], message)
+        (work / "config.yaml").write_text(yaml.safe_dump(content))
+        answer = run("prepare_dataset", "--checksum", name)
+        assert_refused(work, answer, message)
 
 
-def test_options_belong_together(start):
-    process = start("prepare_dataset", "--name", "digits")
-    errors = process.communicate()[1]
-    assert process.returncode == 2
-    assert "missing: --settings, --data-dir, --output, --provenance (or --checksum NAME)" in errors
+def test_options_belong_together(work, run):
+    answer = run("prepare_dataset", "--name", "digits")
+    assert answer.returncode == 2
+    missing = "missing: --settings, --data-dir, --output, --provenance (or --checksum NAME)"
+    assert missing in answer.stderr
 
 
 @pytest.mark.parametrize("count", ["all", "300"])
-def test_a_data_set_is_split(start, count):
+def test_a_data_set_is_split(work, run, count):
     arrays, _ = FORMATS["idx"].decode(FIXTURE)
-    from_arrays("digits", 10, arrays).save(start.work / "data.safetensors")
-    process = start(
+    from_arrays("digits", 10, arrays).save(work / "data.safetensors")
+    answer = run(
         *("split_dataset", "--dataset", "data.safetensors"),
         *("--train-images", count, "--output", "results/split.safetensors"),
     )
-    assert process.communicate() == ("", "")
-    assert process.returncode == 0
+    assert (answer.returncode, answer.stdout, answer.stderr) == (0, "", "")
     labels = arrays["train_labels"][: None if count == "all" else int(count)]
     expected = train_test_split(
         np.arange(len(labels)), test_size=0.1, stratify=labels, random_state=42
     )
-    split = Split.load(start.work / "results" / "split.safetensors")
+    split = Split.load(work / "results" / "split.safetensors")
     assert torch.equal(split.train, torch.from_numpy(expected[0]))
     assert torch.equal(split.validation, torch.from_numpy(expected[1]))
 
@@ -240,33 +246,33 @@ def test_a_data_set_is_split(start, count):
         ("-5", "--train-images: '-5' is not allowed"),
     ],
 )
-def test_a_split_that_cannot_be_is_refused(start, count, message):
+def test_a_split_that_cannot_be_is_refused(work, run, count, message):
     arrays, _ = FORMATS["idx"].decode(FIXTURE)
-    from_arrays("digits", 10, arrays).save(start.work / "data.safetensors")
-    process = start(
+    from_arrays("digits", 10, arrays).save(work / "data.safetensors")
+    answer = run(
         *("split_dataset", "--dataset", "data.safetensors"),
         *(f"--train-images={count}", "--output", "results/split.safetensors"),
     )
-    assert_refused(start, process, process.communicate()[1], message)
+    assert_refused(work, answer, message)
 
 
-def test_a_split_without_a_rare_class_in_its_validation_says_so(start):
+def test_a_split_without_a_rare_class_in_its_validation_says_so(work, run):
     arrays = make_arrays(train=1003, classes=2)
     arrays["train_labels"][-3:] = 2
-    from_arrays("rare", 10, arrays).save(start.work / "data.safetensors")
-    process = start(
+    from_arrays("rare", 10, arrays).save(work / "data.safetensors")
+    answer = run(
         *("split_dataset", "--dataset", "data.safetensors"),
         *("--train-images", "all", "--output", "results/split.safetensors"),
     )
-    assert process.communicate()[1] == (
+    assert answer.stderr == (
         "warning: rare: train_images: 1003: 101 validation images: 1 of 3 classes are missing (2)\n"
     )
-    assert process.returncode == 0
+    assert answer.returncode == 0
 
 
-def test_a_split_of_something_else_is_refused(start):
-    process = start(
+def test_a_split_of_something_else_is_refused(work, run):
+    answer = run(
         *("split_dataset", "--dataset", "absent.safetensors"),
         *("--train-images", "all", "--output", "results/split.safetensors"),
     )
-    assert_refused(start, process, process.communicate()[1], "absent.safetensors: not a readable")
+    assert_refused(work, answer, "absent.safetensors: not a readable")

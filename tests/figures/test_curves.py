@@ -2,9 +2,6 @@
 
 import json
 import math
-import subprocess
-import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -17,8 +14,8 @@ from dropnet.figures.curves import Face, header, plot
 from dropnet.figures.style import STYLES
 from dropnet.files.csv_tables import write_table
 from dropnet.paper.comparison import differences
+from helpers.scripts import run_script
 
-ROOT = Path(__file__).parents[2]
 SIX = ["minimum", "maximum", "random", "minimum_layer", "maximum_layer", "random_layer"]
 REDUCED = "3 of 15 seeds, the first 10,000 training images"
 
@@ -385,18 +382,10 @@ def test_faces_are_checked():
 def test_script_draws_and_refuses_in_one_line(tmp_path):
     write_table(tmp_path / "curve.csv", make_curve())
     face = vars(make_face())
-    command = [sys.executable, str(ROOT / "workflow" / "scripts" / "plot_figure.py")]
-    command += ["--curve", "curve.csv", "--png", "f.png", "--svg", "f.svg", "--face"]
+    words = ["--curve", "curve.csv", "--png", "f.png", "--svg", "f.svg", "--face"]
 
     def run(face):
-        return subprocess.run(
-            [*command, json.dumps(face)],
-            cwd=tmp_path,
-            env={"PYTHONPATH": str(ROOT / "workflow"), "HOME": str(tmp_path)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return run_script("plot_figure", *words, json.dumps(face), folder=tmp_path)
 
     answer = run(face | {"shows": "epochs"})
     assert answer.returncode == 1

@@ -1,22 +1,13 @@
 """The scripts that publish."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from helpers.finished_run import edit_json, provenance_of
+from helpers.scripts import run_script
 
 pytestmark = pytest.mark.slow
-
-ROOT = Path(__file__).parents[2]
-
-
-def run_script(name, *arguments):
-    command = [sys.executable, str(ROOT / "workflow" / "scripts" / f"{name}.py"), *arguments]
-    environment = {"PYTHONPATH": str(ROOT / "workflow")}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
 def test_scripts_publish_and_check(project):

@@ -36,7 +36,7 @@ def planned(*arguments: str) -> list[str]:
     return [line.removeprefix(prefix).rstrip() for line in result.stdout.splitlines()]
 
 
-SIDE_BY_SIDE = "--numprocesses 2 --dist loadgroup"
+SIDE_BY_SIDE = "--numprocesses 3 --dist loadgroup"
 SET_UP = "envs/create_venv.sh .venv requirements.lock 7 3"
 
 

@@ -4,9 +4,6 @@ import csv
 import io
 import math
 import random
-import subprocess
-import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -25,8 +22,7 @@ from dropnet.tables.aggregate import (
 )
 from dropnet.tables.columns import CURVES
 from dropnet.tables.runs import RUNS
-
-ROOT = Path(__file__).parents[2]
+from helpers.scripts import run_script
 
 
 def run_row(method="minimum", seed=0, cycle=0, **changes):
@@ -328,18 +324,6 @@ def test_curves_are_read_back_as_written(tmp_path):
     assert table_text(read_curve(tmp_path / "curve.csv", "loss")) == table_text(drawn)
     with pytest.raises(UserError, match="column 'accuracy' is missing"):
         read_curve(tmp_path / "curve.csv", "accuracy")
-
-
-def run_script(name, *arguments, folder=ROOT):
-    command = [sys.executable, str(ROOT / "workflow" / "scripts" / f"{name}.py")]
-    return subprocess.run(
-        [*command, *map(str, arguments)],
-        cwd=folder,
-        env={"PYTHONPATH": str(ROOT / "workflow")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The workflow on a real Slurm, through the shipped profile, with jobs that come to grief.
+"""Figures on a real Slurm, through the shipped profile, with jobs that come to grief.
 
 One training job is cancelled with scancel, one is killed, one hangs until its time is up, one is
 queued again by Slurm, as happens to those that are preempted or whose node is lost. Each is caught
@@ -18,7 +18,16 @@ import pytest
 import yaml
 
 from helpers import processes, slurm
-from helpers.project import ROOT, copy_project, environment, jobs_at_work, skip, snakemake, tables
+from helpers.project import (
+    METHODS,
+    ROOT,
+    copy_project,
+    environment,
+    jobs_at_work,
+    skip,
+    snakemake,
+    tables,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -114,9 +123,10 @@ def slurm_job(process):
 
 
 @pytest.mark.timeout(1500)  # it takes three minutes
-def test_the_whole_workflow_on_slurm_although_jobs_come_to_grief(cluster, project, tmp_path):
+def test_figures_on_slurm_although_jobs_come_to_grief(cluster, project, tmp_path):
     folder = copy_project(tmp_path / "cluster")
-    command = [sys.executable, "-m", "snakemake", "--profile", "profiles/slurm"]
+    figures = [f"figures/tiny/{name}.png" for name in ("mine", "mine_epochs", "filters")]
+    command = [sys.executable, "-m", "snakemake", *figures, "--profile", "profiles/slurm"]
     limit = ["--set-resources", "prune_network:runtime=attempt"]  # a minute for the first try
     with catching(folder) as catchers:
         run = processes.run(
@@ -131,7 +141,13 @@ def test_the_whole_workflow_on_slurm_although_jobs_come_to_grief(cluster, projec
     assert caught == {"cancel", "kill", "hang", "queue_again"}
     for status in ("CANCELLED", "FAILED", "TIMEOUT"):
         assert status in run.stdout, f"no job was noticed as {status}"
-    assert tables(folder) == tables(project)
+    made, expected = tables(folder), tables(project)
+    assert {name for name in made if "FC8-FC6" in name} >= {
+        f"tiny/FC8-FC6/{method}/runs_seeds{seeds}.csv"
+        for method in METHODS
+        for seeds in ("0-1", "2-2")
+    }
+    assert made == {name: expected[name] for name in made}
     assert "Restarts=1" in slurm.ask("scontrol", "show", "job", queued_again[0])
     submitted = slurm.ask("squeue", "--noheader", "--states=all", "--format=%i").split()
     jobs = int(re.search(r"^total +(\d+)$", run.stdout, re.MULTILINE)[1])
