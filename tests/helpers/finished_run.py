@@ -120,6 +120,8 @@ def write_job(method, seeds, commit=COMMIT, **changes):
         "wall_seconds": 600.0,
         "seeds": list(seeds),
     }
+    if method != "baseline":
+        provenance["method"] = method
     (folder / f"provenance_seeds{block}.json").write_text(json.dumps(provenance | changes))
 
 

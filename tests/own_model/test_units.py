@@ -268,6 +268,19 @@ def no_conv():
         (chain(nn.ReLU(), nn.Conv2d(8, 8, 1, groups=2), nn.ReLU()), ["layer '2'", "of 2 groups"]),
         (chain(nn.GroupNorm(2, 8), nn.ReLU()), ["layer '0' cannot be cut: its outputs are off by"]),
         (silent_at_first(), ["layer '0' cannot be cut: its outputs are off by"]),
+        (
+            chain(nn.ReLU(), nn.BatchNorm2d(8), nn.Conv2d(8, 8, 1), nn.ReLU()),
+            ["layer '0' cannot be cut: its outputs are off by", "normalisation stands before it"],
+        ),
+        (chain(nn.ReLU(), nn.LocalResponseNorm(3)), ["LocalResponseNorm", "mixes neighbouring"]),
+        (
+            Run(lambda m, x: m.b(F.local_response_norm(F.relu(m.a(x)), 3)), *no_conv()),
+            ["LocalResponseNorm", "mixes neighbouring"],
+        ),
+        (
+            Run(lambda m, x: m.b(F.dropout(F.relu(m.a(x)))).flatten(1), *no_conv()),
+            ["gives outputs for the same samples that differ by", "without random numbers"],
+        ),
         (shared(), ["'2.weight' and '4.weight' are the same weights"]),
         (
             Run(

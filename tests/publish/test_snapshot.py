@@ -10,6 +10,7 @@ import pytest
 
 from dropnet.config.plan import Plan
 from dropnet.errors import UserError
+from dropnet.networks.cycle_files import load_cycles, save_cycles
 from dropnet.publish.record import Record
 from dropnet.publish.snapshot import publish
 from helpers.finished_run import (
@@ -375,13 +376,29 @@ def test_published_tables_that_are_damaged_are_refused(project, damage, name, me
     ("text", "message"),
     [
         ("{", r"published/small/provenance.json: not a readable .*; git checkout"),
-        ('{"settings": {}}', "the key 'reductions' is missing"),
+        ('{"settings": {}}', "not a readable artifact .*is a required property.*; git checkout"),
     ],
 )
 def test_a_record_that_is_damaged_is_refused(project, text, message):
     publish(Plan(CONFIG), "small")
     RECORD.write_text(text)
     refused(message)
+
+
+@pytest.mark.parametrize("key", ["wall_seconds", "commit", "clean", "environment"])
+def test_a_record_with_a_job_that_lacks_something_says_what(project, key):
+    publish(Plan(CONFIG), "small")
+    content = record()
+    del content["jobs"][1][key]
+    RECORD.write_text(json.dumps(content))
+    refused(rf"provenance.json: not a readable .*jobs\[1\]: '{key}' is a required property.*; git")
+
+
+def test_a_record_in_a_folder_of_another_name_is_refused(project):
+    publish(Plan(CONFIG), "small")
+    PUBLISHED.rename("published/large")
+    with pytest.raises(UserError, match="large/provenance.json: is of scale 'small'; allowed: a"):
+        Record.read(Path("published/large/provenance.json"))
 
 
 def test_a_record_whose_seeds_cannot_be_read_is_refused(project):
@@ -418,6 +435,90 @@ def test_results_of_other_settings_than_the_configured_ones_are_refused(project)
     settings = json.loads(path.read_text())["settings"]
     edit_json(path, settings=settings | {"max_epochs": 3})
     refused(f"{path}: made with other settings", allow_dirty=True)
+
+
+TABLE = Path("results/small/FC5-FC5/minimum/runs_seeds1-1.csv")
+NETWORKS = TABLE.with_name("networks_seeds1-1.safetensors")
+
+
+def lose_the_last_row():
+    TABLE.write_text("".join(TABLE.read_text().splitlines(keepends=True)[:-1]))
+
+
+def lose_all_rows():
+    TABLE.write_text(TABLE.read_text().splitlines(keepends=True)[0])
+
+
+def mistake_a_network():
+    TABLE.write_text(TABLE.read_text().replace(",1|1,", ",2|0,"))
+
+
+def take_the_networks_of_another_seed():
+    shutil.copy(NETWORKS.with_name("networks_seeds0-0.safetensors"), NETWORKS)
+
+
+def have_networks_twice():
+    cycles, _ = load_cycles(NETWORKS)
+    save_cycles(NETWORKS, [*cycles, *cycles])
+
+
+def take_the_table_of_another_method():
+    shutil.copy(TABLE.parents[1] / "minimum_layer" / TABLE.name, TABLE)
+
+
+def take_the_provenance_of_another_method():
+    shutil.copy(provenance_of("minimum_layer", 1), provenance_of("minimum", 1))
+
+
+def take_the_provenance_of_another_seed():
+    shutil.copy(provenance_of("minimum", 0), provenance_of("minimum", 1))
+
+
+@pytest.mark.parametrize(
+    ("mix_up", "file", "message"),
+    [
+        (lose_the_last_row, TABLE, "seed 1, cycle 3 is in networks_seeds1-1.safetensors alone"),
+        (lose_all_rows, TABLE, "no rows"),
+        (mistake_a_network, TABLE, r"seed 1, cycle 3 has 2\|0 remaining, and in .* 1\|1"),
+        (take_the_networks_of_another_seed, NETWORKS, "is not of the seeds 1-1"),
+        (have_networks_twice, NETWORKS, "has a network twice"),
+        (take_the_table_of_another_method, TABLE, "is of FC5-FC5, minimum_layer, and not of its"),
+        (
+            take_the_provenance_of_another_method,
+            provenance_of("minimum", 1),
+            "is of minimum_layer, seeds 1, and not as its name",
+        ),
+        (
+            take_the_provenance_of_another_seed,
+            provenance_of("minimum", 1),
+            "is of minimum, seeds 0, and not as its name",
+        ),
+    ],
+)
+def test_files_of_a_job_that_do_not_belong_together_are_refused(project, mix_up, file, message):
+    mix_up()
+    refused(f"^{file}: {message}.*; delete it and run again$")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"git": None},
+        {"git": {}},
+        {"git": {"commit": -1, "clean": True}},
+        {"wall_seconds": None},
+        {"inputs": None},
+        {"versions": []},
+        {"cpu": None},
+    ],
+    ids=str,
+)
+def test_provenance_of_a_job_that_is_damaged_is_refused(project, damage):
+    edit_json(provenance_of("minimum", 1), **damage)
+    (key,) = damage
+    refused(
+        rf"^{provenance_of('minimum', 1)}: not a readable artifact \({key}.*; delete it and run"
+    )
 
 
 def test_results_of_different_data_are_refused(project):

@@ -293,6 +293,28 @@ def test_gaps_are_refused(tmp_path, cycles, missing):
         read_runs([path])
 
 
+@pytest.mark.parametrize(
+    ("keep", "lost"),
+    [
+        ([(2, 0), (3, 0), (2, 1)], "seed 3 lacks cycle 1"),  # the last row of the table
+        ([(3, 0), (3, 1)], "seed 2 lacks cycle 0"),
+        ([(2, 0), (2, 1)], "seed 3 lacks cycle 0"),
+    ],
+)
+def test_the_table_of_a_job_that_has_lost_rows_is_refused(tmp_path, keep, lost):
+    rows = [run_row(seed=seed, cycle=cycle) for seed, cycle in keep]
+    path = write(tmp_path / "runs_seeds2-3.csv", rows)
+    with pytest.raises(UserError, match=rf"runs_seeds2-3.csv: {lost}; delete it and run again$"):
+        read_runs([path])
+    read_runs([path.rename(tmp_path / "several_jobs.csv")])  # which may have been cut off
+
+
+def test_a_table_without_rows_is_refused_beside_others(tmp_path):
+    empty = write(tmp_path / "a.csv", [])
+    with pytest.raises(UserError, match=rf"^{empty}: no rows"):
+        read_runs([write(tmp_path / "b.csv", [run_row()]), empty])
+
+
 def test_methods_and_experiments_that_are_not_configured_are_refused(tmp_path):
     path = write(tmp_path / "runs.csv", [run_row()])
     with pytest.raises(UserError, match=r"'minimum', .*not configured \(did you mean 'minimum_l"):

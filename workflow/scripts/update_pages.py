@@ -6,8 +6,9 @@ from pathlib import Path
 from dropnet.config.check import load
 from dropnet.config.plan import Plan
 from dropnet.errors import UserError, exit_on_user_error
-from dropnet.publish.derived import check_derived, derive, draw
-from dropnet.publish.pages import check, update
+from dropnet.publish.derived import check_derived
+from dropnet.publish.pages import check
+from dropnet.publish.update import update_all
 
 
 def main() -> None:
@@ -22,10 +23,11 @@ def main() -> None:
     if not Path(args.published).is_dir():
         raise UserError(f"--published {args.published}: no such folder")
     plan = Plan(load(args.config))
-    if args.draw:
-        draw(args.published, plan)
-    (check_derived if args.check else derive)(args.published, plan)
-    (check if args.check else update)(args.readme, args.published, plan.config["scales"])
+    if args.check:
+        check_derived(args.published, plan)
+        check(args.readme, args.published, plan.config["scales"])
+    else:
+        update_all(Path(args.readme), Path(args.published), plan, redraw=args.draw)
 
 
 if __name__ == "__main__":

@@ -66,9 +66,17 @@ def new_page(header: Header) -> tuple[Figure, FigureBase]:
     lines = ((header.title, TITLE), (header.note, NOTE), (header.scale, NOTE | colour))
     for text, font in lines:
         if text.strip():
-            body.suptitle(text, x=0, ha="left", wrap=True, **font)
+            body.suptitle(_literal(text), x=0, ha="left", wrap=True, parse_math=True, **font)
             body = cast(SubFigure, body.subfigures())
     return figure, body
+
+
+def _literal(text: str) -> str:
+    """Text for matplotlib in which no sign begins mathematics.
+
+    `parse_math=False` would do, but for the width of text that is wrapped (matplotlib 3.11.2).
+    """
+    return text.replace("$", r"\$")
 
 
 def without_points(header: Header) -> Figure:
@@ -125,7 +133,7 @@ def _layout_of(figure: Figure) -> ConstrainedLayoutEngine:
 def words(figure: FigureBase) -> Iterator[str]:
     """Yield what is written on the face of a page, the panels and the legend aside."""
     for text in figure.texts:
-        yield text.get_text()
+        yield text.get_text().replace(r"\$", "$")
     for part in figure.subfigs:
         yield from words(part)
 

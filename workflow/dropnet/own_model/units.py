@@ -4,9 +4,11 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from dropnet.errors import UserError, of_the_machine
@@ -178,10 +180,27 @@ def size_of(model: nn.Module, example: torch.Tensor) -> tuple[int, int]:
     return sum(p.numel() for p in model.parameters()), counter.get_total_flops() // 2
 
 
+class _Functions(TorchFunctionMode):
+    """Within, notes which functions of torch are called.
+
+    Attributes:
+        called: the functions.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.called: set[object] = set()
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.called.add(func)
+        return func(*args, **(kwargs or {}))
+
+
 def _run_once(model: nn.Module, example: torch.Tensor) -> dict[str, int]:
     """Run the model, and return how many channels come out of each module that has a tensor."""
     channels: dict[str, int] = {}
     calls: dict[str, int] = {}
+    functions = _Functions()
 
     def note(name: str) -> Callable[[nn.Module, object, object], None]:
         def hook(_module: nn.Module, _inputs: object, output: object) -> None:
@@ -193,7 +212,7 @@ def _run_once(model: nn.Module, example: torch.Tensor) -> dict[str, int]:
 
     hooks = [m.register_forward_hook(note(name)) for name, m in model.named_modules()]
     try:
-        with torch.no_grad():
+        with torch.no_grad(), functions:
             output = model(example)
     except Exception as error:
         if of_the_machine(error):
@@ -211,6 +230,18 @@ def _run_once(model: nn.Module, example: torch.Tensor) -> dict[str, int]:
         raise UserError(
             "model: its outputs for the first samples are not all finite; allowed: samples and"
             " initial weights that give finite ones"
+        )
+    with torch.no_grad():
+        off = float((model(example) - output).abs().max())
+    if off > _tolerance(output) * float(output.abs().max()):
+        raise UserError(
+            f"model: gives outputs for the same samples that differ by {off:.2g}; allowed: a"
+            " forward without random numbers when it is evaluated"
+        )
+    if nn.functional.local_response_norm in functions.called:
+        raise UserError(
+            "model: local response normalisation (nn.LocalResponseNorm) mixes neighbouring"
+            " channels, and cannot be cut; allowed: batch normalisation"
         )
     for name, count in calls.items():
         if (
@@ -255,7 +286,8 @@ def _check(units: Units, model: nn.Module) -> None:
             if trouble := _agrees(units, model, Masks(tuple(layers))):
                 raise UserError(
                     f"model: layer {group.layers[0]!r} cannot be cut: {trouble}; allowed: layers"
-                    " whose outputs go one by one, as through a batch normalisation, to the next"
+                    " whose outputs go one by one to the next, and of which those that are 0 behind"
+                    " the nonlinearity stay 0 (a batch normalisation stands before it)"
                 )
         raise UserError(f"model: cannot be cut: {together}")
 
@@ -279,11 +311,17 @@ def _agrees(units: Units, model: nn.Module, masks: Masks) -> str | None:
         return f"its outputs become {list(outputs.shape)} instead of {list(masked.shape)}"
     off, effect = (float((a - masked).abs().max()) for a in (outputs, whole))
     rounding = 1000 * torch.finfo(masked.dtype).eps * float(masked.abs().max())
-    # a GPU may take sums of convolutions in TF32; on a processor a right cut is off by some 1e-7
-    share = 1e-4 if masked.device.type == "cpu" else 0.01
-    if not math.isfinite(off) or off > share * effect + rounding:
+    if not math.isfinite(off) or off > _tolerance(masked) * effect + rounding:
         return f"its outputs are off by {off:.2g}, where masking it changes them by {effect:.2g}"
     return None
+
+
+def _tolerance(outputs: torch.Tensor) -> float:
+    """What share of outputs they may be off by: a right cut, on a processor, by some 1e-7.
+
+    A GPU may take sums of convolutions in TF32.
+    """
+    return 1e-4 if outputs.device.type == "cpu" else 0.01
 
 
 def _dim(model: nn.Module, name: str) -> int:

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from dropnet.errors import UserError
-from dropnet.files.artifacts import artifact, read_json
+from dropnet.files.artifacts import artifact
+from dropnet.files.valid_json import read_valid_json
 from dropnet.paper import protocol
 from dropnet.tables.runs import BASELINE
 
 RECORD = "provenance.json"  # its name in published/<scale>/
 ENVIRONMENT = ("versions", "device", "cpu")  # what a job's provenance says of its machine
-KEYS = ("settings", "reductions", "inputs", "environments", "jobs", "scale")
 MEND = "git checkout brings it back"
 COMMITTED = "publish what committed code has made (or --allow-dirty, which is recorded)"
 
@@ -56,8 +56,11 @@ class Record:
 
     @classmethod
     def read(cls, path: Path) -> "Record":
-        """Read what `content` says. Raises UserError if the file is missing or damaged."""
-        content = read_json(path, KEYS, MEND)
+        """Read what `content` says.
+
+        Raises UserError if the file is missing or damaged, or if its folder is not of its scale.
+        """
+        content = read_valid_json(path, "published", MEND)
         with artifact(path, MEND):
             environments = content["environments"]
             record = cls(
@@ -71,7 +74,9 @@ class Record:
                 ],
             )
             _ = record.reductions, record.runs  # of whatever cannot be read
-            return record
+        if record.scale != path.parent.name.removeprefix("."):  # it may be about to be published
+            raise UserError(f"{path}: is of scale {record.scale!r}; allowed: a folder of its name")
+        return record
 
     @property
     def commits(self) -> list[str]:

@@ -13,14 +13,15 @@ import pandas as pd
 from dropnet.config.methods import Method
 from dropnet.config.plan import Job, Plan, ScalePlan
 from dropnet.errors import UserError, nearest
-from dropnet.files.artifacts import read_json
+from dropnet.files.artifacts import AGAIN
+from dropnet.files.valid_json import read_valid_json
 from dropnet.publish.record import ENVIRONMENT, Record
 from dropnet.tables.aggregate import read_runs
 from dropnet.tables.agreement import agreement_rows, cycles_of
 from dropnet.tables.columns import AGREEMENT, SIZES
-from dropnet.tables.sizes import size_rows
+from dropnet.tables.runs import BASELINE
+from dropnet.tables.sizes import remaining_in, size_rows
 
-OF_JOB = ("settings", "inputs", "git", "wall_seconds", *ENVIRONMENT)  # keys of its provenance
 _TABLE = re.compile(r"runs_seeds(\d+-\d+)\.csv")
 
 
@@ -116,6 +117,40 @@ class Finished:
         folder = self.folder / job.folder
         return [folder / f"{name}_seeds{job.seeds}.{kind}" for name, kind in kinds]
 
+    def check(self) -> None:
+        """Raise UserError if a table does not tell of the networks beside it, or of its job."""
+        for job in self.jobs:
+            if job.method:
+                self._check(job)
+
+    def _check(self, job: Job) -> None:
+        table, networks, _ = self.files_of(job)
+        rows = read_runs([table])
+        here = (rows["experiment"] == job.experiment) & (rows["method"] == job.name)
+        for other in rows[~here].itertuples():
+            message = f"is of {other.experiment}, {other.method}, and not of its folder"
+            raise UserError(f"{table}: {message}; {AGAIN}")
+        told: dict[tuple[int, int], str] = {
+            (row["seed"], row["cycle"]): row["remaining"] for row in rows.to_dict("records")
+        }
+        found = remaining_in(networks, self.plan.settings(job.experiment))
+        kept = {(seed, cycle): remaining for seed, cycle, remaining in found}
+        if len(kept) < len(found):
+            raise UserError(f"{networks}: has a network twice; {AGAIN}")
+        if {seed for seed, _ in kept} != set(job.seed_numbers):
+            raise UserError(f"{networks}: is not of the seeds {job.seeds}; {AGAIN}")
+        for seed, cycle in sorted(told.keys() ^ kept.keys()):
+            there = networks if (seed, cycle) in kept else table
+            raise UserError(
+                f"{table}: seed {seed}, cycle {cycle} is in {there.name} alone; {AGAIN}"
+            )
+        for (seed, cycle), remaining in told.items():
+            if remaining != kept[seed, cycle]:
+                raise UserError(
+                    f"{table}: seed {seed}, cycle {cycle} has {remaining} remaining, and in"
+                    f" {networks.name} {kept[seed, cycle]}; {AGAIN}"
+                )
+
     @cached_property
     def runs(self) -> pd.DataFrame:
         """The runs of all methods, as in runs.csv. Raises UserError if a table is damaged."""
@@ -163,7 +198,12 @@ class Finished:
         jobs = []
         for job in self.jobs:
             path = self.files_of(job)[2]
-            made = read_json(path, OF_JOB)
+            made = read_valid_json(path, "job")
+            if (of := made.get("method", BASELINE)) != job.name or made["seeds"] != [
+                *job.seed_numbers
+            ]:
+                seeds = ", ".join(map(str, made["seeds"]))
+                raise UserError(f"{path}: is of {of}, seeds {seeds}, and not as its name; {AGAIN}")
             if made["settings"] != self._settings(job.experiment, job.method):
                 message = "made with other settings than config.yaml's; make it again"
                 raise UserError(f"{path}: {message}")

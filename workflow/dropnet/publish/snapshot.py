@@ -7,7 +7,6 @@ settings and data; each job is recorded with its own commit. All paths are relat
 folder, the working directory.
 """
 
-import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ from dropnet.files.csv_tables import read_table, write_table
 from dropnet.publish.derived import derive_one, draw_one, tables_and_pictures
 from dropnet.publish.record import MEND, RECORD, Record, Run
 from dropnet.publish.results import Finished
+from dropnet.publish.staging import beside, named_after, put_in_place
 from dropnet.tables.aggregate import read_runs
 from dropnet.tables.columns import AGREEMENT, SIZES
 from dropnet.tables.runs import RUNS
@@ -89,6 +89,7 @@ class Snapshot:
     @classmethod
     def of(cls, finished: Finished) -> "Snapshot":
         """Take it from finished results. Raises UserError if these do not agree."""
+        finished.check()
         return cls(finished.runs, finished.sizes(), finished.agreement(), finished.record())
 
     @classmethod
@@ -161,7 +162,7 @@ class Snapshot:
         All of it is made beside the folder first, so that an error changes nothing. Only if the
         process is killed while it moves the files is the folder a mixture: git has the old one.
         """
-        with _beside(folder) as made:
+        with beside(folder) as made, named_after({made: folder}):
             write_table(made / "runs.csv", self.runs)
             for file, table in (("sizes.csv", self.sizes), ("agreement.csv", self.agreement)):
                 if not table.empty:
@@ -169,26 +170,9 @@ class Snapshot:
             write_json(made / RECORD, self.record.content())
             derive_one(made, plan)
             draw_one(made, plan)
-            names = sorted(path.relative_to(made) for path in made.rglob("*") if path.is_file())
-            (folder / "figures").mkdir(parents=True, exist_ok=True)
-            for name in names:
-                (made / name).replace(folder / name)
-        for old in tables_and_pictures(folder):
-            if old.relative_to(folder) not in names:
-                old.unlink()  # it is no longer configured
-        return sorted((folder / name for name in names), key=lambda path: path.name != "runs.csv")
-
-
-@contextmanager
-def _beside(folder: Path) -> Iterator[Path]:
-    """An empty folder beside a folder, on the same disk, which does not outlive the block."""
-    made = folder.with_name(f".{folder.name}")
-    shutil.rmtree(made, ignore_errors=True)
-    made.mkdir(parents=True)
-    try:
-        yield made
-    finally:
-        shutil.rmtree(made)
+            # what is no longer configured goes
+            files = put_in_place(made, folder, tables_and_pictures(folder))
+        return sorted(files, key=lambda path: path.name != "runs.csv")
 
 
 @contextmanager

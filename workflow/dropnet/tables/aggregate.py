@@ -4,6 +4,7 @@ Rows have one order whatever the order of the inputs, and sums are exact (`math.
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,14 @@ from typing import Any
 import pandas as pd
 
 from dropnet.errors import UserError, nearest
+from dropnet.files.artifacts import AGAIN
 from dropnet.files.csv_tables import DIGITS, read_table
 from dropnet.tables.columns import CURVES, QUANTITIES, curve_columns
 from dropnet.tables.runs import RUNS
 
 RUN_KEY = ["experiment", "method", "seed", "cycle"]
 LOSSES = ["train_loss", "val_loss", "test_loss"]
+_OF_JOB = re.compile(r"runs_seeds(\d+)-(\d+)\.csv")  # the name of a job's table
 
 
 def read_runs(
@@ -30,15 +33,18 @@ def read_runs(
 
     Raises UserError, naming file, line and column, if a file is missing or does not have these
     columns, if a cell is out of range, if a network is given twice, if a seed's cycles have gaps,
-    or if a method is not in `methods`.
+    if the table of a job does not have the same cycles of each of its seeds, or if a method is not
+    in `methods`.
     """
     if not paths:
         raise UserError("runs: no files given")
     tables = [read_table(path, RUNS) for path in paths]
+    for path, table in zip(paths, tables, strict=True):
+        if table.empty:
+            raise UserError(f"{path}: no rows; {AGAIN}")
+        _refuse_cut_off(table, path)
     runs = pd.concat(tables, ignore_index=True)
     file = [str(path) for path, table in zip(paths, tables, strict=True) for _ in range(len(table))]
-    if runs.empty:
-        raise UserError(f"{paths[0]}: no rows")
     _refuse_duplicates(runs, file)
     _refuse_gaps(runs)
     order = _method_order(runs, methods)
@@ -49,6 +55,18 @@ def read_runs(
 
 def _named(experiment: object, method: object, seed: object, cycle: int) -> str:
     return f"{experiment}, {method}, seed {seed}, cycle {cycle}"
+
+
+def _refuse_cut_off(table: pd.DataFrame, path: str | Path) -> None:
+    """Refuse a table that a job has written, and that has lost rows since."""
+    block = _OF_JOB.fullmatch(Path(path).name)
+    if block is None:
+        return
+    cycles = {seed: set(rows["cycle"]) for seed, rows in table.groupby("seed")}
+    every = set(table["cycle"])
+    for seed in range(int(block[1]), int(block[2]) + 1):
+        if lost := every - cycles.get(seed, set()):
+            raise UserError(f"{path}: seed {seed} lacks cycle {min(lost)}; {AGAIN}")
 
 
 def _refuse_duplicates(runs: pd.DataFrame, file: Sequence[str]) -> None:

@@ -31,6 +31,16 @@ def write_sizes(
     write_rows(path, SIZES, size_rows(settings, image, networks))
 
 
+def remaining_in(path: str | Path, settings: Settings) -> list[tuple[int, int, str]]:
+    """Return (seed, cycle, what remains of each masked layer) of the networks in a file.
+
+    The last is written as in runs.csv. Raises UserError if the file is damaged, or if the networks
+    are not those of the settings.
+    """
+    masks = load_masks(path, masked_widths(layers_of(settings)))
+    return [(seed, cycle, "|".join(map(str, of.remaining))) for cycle, seed, of in masks]
+
+
 def size_rows(
     settings: Settings, image: Sequence[int], networks: Mapping[str, Sequence[str | Path]]
 ) -> Iterator[dict[str, Any]]:
