@@ -399,6 +399,7 @@ def test_a_run_from_end_to_end(data, tmp_path):
 )
 def test_impossible_runs_are_refused_in_one_line(arguments, message, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["benchmarks.run", *arguments])
+    monkeypatch.setattr(os, "sched_setaffinity", None)  # what comes next would last
     with pytest.raises(SystemExit) as end:
         run.main()
     errors = capsys.readouterr().err

@@ -486,12 +486,12 @@ def take_the_provenance_of_another_seed():
         (
             take_the_provenance_of_another_method,
             provenance_of("minimum", 1),
-            "is of minimum_layer, seeds 1, and not as its name",
+            "is of minimum_layer, seeds 1; by its name of minimum, seeds 1-1",
         ),
         (
             take_the_provenance_of_another_seed,
             provenance_of("minimum", 1),
-            "is of minimum, seeds 0, and not as its name",
+            "is of minimum, seeds 0; by its name of minimum, seeds 1-1",
         ),
     ],
 )

@@ -47,7 +47,7 @@ def can(*command):
 @pytest.fixture
 def disk(tmp_path, monkeypatch):
     """A small disk of its own; yields its folder, and a function that mounts it anew."""
-    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")  # it is for data
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")  # compiled modules would fill it
     place = tmp_path / "disk"
     place.mkdir()
     if not can("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)):

@@ -1,6 +1,6 @@
 """JSON that has to have a shape: a file of workflow/schemas says which."""
 
-import textwrap
+import reprlib
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,6 @@ from jsonschema.exceptions import best_match
 from dropnet.files.artifacts import AGAIN, artifact, read_json
 from dropnet.files.code_files import WORKFLOW
 from dropnet.files.yaml_files import strict_validator
-
-LONGEST = 200  # characters of what is said of a value
 
 
 def read_valid_json(path: str | Path, schema: str, mend: str = AGAIN) -> dict[str, Any]:
@@ -29,6 +27,7 @@ def read_valid_json(path: str | Path, schema: str, mend: str = AGAIN) -> dict[st
         error = best_match(validator.iter_errors(content))
         if error is not None:
             place = error.json_path.removeprefix("$").removeprefix(".")
-            said = textwrap.shorten(error.message, LONGEST, placeholder=" ...")
+            # which begins with the value, however long that is
+            said = error.message.replace(repr(error.instance), reprlib.repr(error.instance))
             raise ValueError(f"{place}: {said}" if place else said)
     return content

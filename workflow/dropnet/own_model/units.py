@@ -232,11 +232,11 @@ def _run_once(model: nn.Module, example: torch.Tensor) -> dict[str, int]:
             " initial weights that give finite ones"
         )
     with torch.no_grad():
-        off = float((model(example) - output).abs().max())
-    if off > _tolerance(output) * float(output.abs().max()):
+        again = model(example)
+    if not _same(output, again):
         raise UserError(
-            f"model: gives outputs for the same samples that differ by {off:.2g}; allowed: a"
-            " forward without random numbers when it is evaluated"
+            "model: gives other outputs when it is given the same samples again; allowed: a forward"
+            " that, when it is evaluated, has no random numbers and remembers nothing"
         )
     if nn.functional.local_response_norm in functions.called:
         raise UserError(
@@ -286,8 +286,8 @@ def _check(units: Units, model: nn.Module) -> None:
             if trouble := _agrees(units, model, Masks(tuple(layers))):
                 raise UserError(
                     f"model: layer {group.layers[0]!r} cannot be cut: {trouble}; allowed: layers"
-                    " whose outputs go one by one to the next, and of which those that are 0 behind"
-                    " the nonlinearity stay 0 (a batch normalisation stands before it)"
+                    " whose outputs go one by one to the next, and those that are 0 behind the"
+                    " nonlinearity as 0 (batch normalisation stands before the nonlinearity)"
                 )
         raise UserError(f"model: cannot be cut: {together}")
 
@@ -314,6 +314,15 @@ def _agrees(units: Units, model: nn.Module, masks: Masks) -> str | None:
     if not math.isfinite(off) or off > _tolerance(masked) * effect + rounding:
         return f"its outputs are off by {off:.2g}, where masking it changes them by {effect:.2g}"
     return None
+
+
+def _same(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether two outputs are the same, up to rounding; not if one is not finite."""
+    if one.shape != other.shape or one.numel() == 0:
+        return one.shape == other.shape
+    first, second = (tensor.cpu().to(torch.complex128) for tensor in (one, other))  # of any type
+    off, largest = (float(values.abs().max()) for values in (first - second, first))
+    return off <= _tolerance(one) * largest
 
 
 def _tolerance(outputs: torch.Tensor) -> float:

@@ -1,7 +1,6 @@
 """The finished jobs of a scale in results/: which there are, their tables, where they come from."""
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,13 +15,11 @@ from dropnet.errors import UserError, nearest
 from dropnet.files.artifacts import AGAIN
 from dropnet.files.valid_json import read_valid_json
 from dropnet.publish.record import ENVIRONMENT, Record
-from dropnet.tables.aggregate import read_runs
+from dropnet.tables.aggregate import JOB_TABLE, read_runs
 from dropnet.tables.agreement import agreement_rows, cycles_of
 from dropnet.tables.columns import AGREEMENT, SIZES
 from dropnet.tables.runs import BASELINE
 from dropnet.tables.sizes import remaining_in, size_rows
-
-_TABLE = re.compile(r"runs_seeds(\d+-\d+)\.csv")
 
 
 @dataclass(frozen=True)
@@ -73,9 +70,9 @@ class Finished:
         """The complete jobs of a method; where blocks of seeds overlap, the larger one counts."""
         folder = self.folder / Job(experiment, method, "0-0").folder
         found = [
-            Job(experiment, method, match[1])
+            Job(experiment, method, match["seeds"])
             for path in folder.glob("runs_seeds*.csv")
-            if (match := _TABLE.fullmatch(path.name))
+            if (match := JOB_TABLE.fullmatch(path.name))
         ]
         taken: set[int] = set()
         chosen = []
@@ -199,11 +196,11 @@ class Finished:
         for job in self.jobs:
             path = self.files_of(job)[2]
             made = read_valid_json(path, "job")
-            if (of := made.get("method", BASELINE)) != job.name or made["seeds"] != [
-                *job.seed_numbers
-            ]:
-                seeds = ", ".join(map(str, made["seeds"]))
-                raise UserError(f"{path}: is of {of}, seeds {seeds}, and not as its name; {AGAIN}")
+            of, seeds = made.get("method", BASELINE), made["seeds"]
+            if (of, seeds) != (job.name, [*job.seed_numbers]):
+                told = ", ".join(map(str, seeds))
+                message = f"is of {of}, seeds {told}; by its name of {job.name}, seeds {job.seeds}"
+                raise UserError(f"{path}: {message}; {AGAIN}")
             if made["settings"] != self._settings(job.experiment, job.method):
                 message = "made with other settings than config.yaml's; make it again"
                 raise UserError(f"{path}: {message}")

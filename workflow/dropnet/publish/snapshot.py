@@ -23,7 +23,7 @@ from dropnet.files.csv_tables import read_table, write_table
 from dropnet.publish.derived import derive_one, draw_one, tables_and_pictures
 from dropnet.publish.record import MEND, RECORD, Record, Run
 from dropnet.publish.results import Finished
-from dropnet.publish.staging import beside, named_after, put_in_place
+from dropnet.publish.staging import alone, beside, named_after, put_in_place
 from dropnet.tables.aggregate import read_runs
 from dropnet.tables.columns import AGREEMENT, SIZES
 from dropnet.tables.runs import RUNS
@@ -66,8 +66,9 @@ def publish(
     if not allow_dirty:
         new.record.refuse_unclean()
     folder = Path("published", scale)
-    old = Snapshot.read(folder).only(plan.experiments.keys() - set(replacing))
-    return Published(new.merged(old, plan).write(folder, plan), finished.left_out)
+    with alone(folder.parent):
+        old = Snapshot.read(folder).only(plan.experiments.keys() - set(replacing))
+        return Published(new.merged(old, plan).write(folder, plan), finished.left_out)
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,9 @@ class Snapshot:
     @classmethod
     def of(cls, finished: Finished) -> "Snapshot":
         """Take it from finished results. Raises UserError if these do not agree."""
+        record = finished.record()
         finished.check()
-        return cls(finished.runs, finished.sizes(), finished.agreement(), finished.record())
+        return cls(finished.runs, finished.sizes(), finished.agreement(), record)
 
     @classmethod
     def read(cls, folder: Path) -> "Snapshot":
@@ -170,8 +172,9 @@ class Snapshot:
             write_json(made / RECORD, self.record.content())
             derive_one(made, plan)
             draw_one(made, plan)
+            new = (path for path in made.rglob("*") if path.is_file())
             # what is no longer configured goes
-            files = put_in_place(made, folder, tables_and_pictures(folder))
+            files = put_in_place(made, new, folder, tables_and_pictures(folder))
         return sorted(files, key=lambda path: path.name != "runs.csv")
 
 

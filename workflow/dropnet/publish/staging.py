@@ -1,5 +1,7 @@
 """Changes of published/ are made beside it first, so that one that fails changes nothing."""
 
+import fcntl
+import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -7,6 +9,22 @@ from filecmp import cmp
 from pathlib import Path
 
 from dropnet.errors import UserError
+
+
+@contextmanager
+def alone(published: Path) -> Iterator[None]:
+    """Within, no other process publishes or makes pages there. Raises UserError if one does."""
+    published.mkdir(parents=True, exist_ok=True)
+    folder = os.open(published, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise UserError(
+            f"{published}: another process publishes or makes pages; wait for it, then start again"
+        ) from None
+    finally:
+        os.close(folder)
 
 
 @contextmanager
@@ -36,24 +54,25 @@ def named_after(copies: Mapping[Path, Path]) -> Iterator[None]:
         raise UserError(said) from None
 
 
-def put_in_place(made: Path, folder: Path, replaced: Iterable[Path] = ()) -> list[Path]:
-    """Move files into a folder, those that it has already aside; only a kill stops that halfway.
+def put_in_place(
+    made: Path, files: Iterable[Path], folder: Path, earlier: Iterable[Path]
+) -> list[Path]:
+    """Move files into a folder, in place of earlier ones; those that are the same stay.
 
     Args:
-        made: has the files.
-        folder: that is to have them.
-        replaced: files in it that go, if there are none of their names among them.
+        made: the folder that has the files.
+        files: in it.
+        folder: that is to have them, on the same disk.
+        earlier: files in that one, which go unless one of their names comes.
 
     Returns all of them, at their places.
     """
-    places = {
-        folder / path.relative_to(made): path for path in sorted(made.rglob("*")) if path.is_file()
-    }
-    for place, path in places.items():
-        if not (place.exists() and cmp(path, place, shallow=False)):
+    places = {folder / file.relative_to(made): file for file in sorted(files)}
+    for place, file in places.items():
+        if not (place.exists() and cmp(file, place, shallow=False)):
             place.parent.mkdir(parents=True, exist_ok=True)
-            path.replace(place)
-    for old in replaced:
+            file.replace(place)
+    for old in earlier:
         if old not in places:
             old.unlink()
     return [*places]

@@ -4,11 +4,11 @@ import shutil
 from pathlib import Path
 
 from dropnet.config.plan import Plan
-from dropnet.errors import UserError
-from dropnet.publish.derived import derive, draw, tables_and_pictures
-from dropnet.publish.pages import update
+from dropnet.files.artifacts import write_text
+from dropnet.publish.derived import PUBLISHED_TABLES, derive, draw, tables_and_pictures
+from dropnet.publish.pages import texts
 from dropnet.publish.record import folders
-from dropnet.publish.staging import beside, named_after, put_in_place
+from dropnet.publish.staging import alone, beside, named_after, put_in_place
 
 
 def update_all(readme: Path, published: Path, plan: Plan, *, redraw: bool = False) -> None:
@@ -20,24 +20,30 @@ def update_all(readme: Path, published: Path, plan: Plan, *, redraw: bool = Fals
         plan: of the configuration.
         redraw: draw the figures that follow from runs alone, too, in the looks of today.
 
-    Raises UserError, before anything is changed, if it cannot all be written.
+    Raises UserError, before anything is changed, if one of them cannot be made, or if another
+    process publishes.
     """
-    if not readme.is_file():
-        raise UserError(f"{readme}: no such file")
-    with beside(published / "update") as made:
-        copy, page = made / published.name, made / "page" / readme.name
-        with named_after({copy: published, page: readme}):
-            shutil.copytree(published, copy, ignore=_hidden)
-            page.parent.mkdir()
-            shutil.copy(readme, page)
+    with alone(published), beside(published / "update") as made:
+        earlier = _derived(published)
+        copy = made / published.name
+        with named_after({copy: published}):
+            shutil.copytree(published, copy, ignore=shutil.ignore_patterns(".*"))
             if redraw:
                 draw(copy, plan)
             derive(copy, plan)
-            update(page, copy, plan.config["scales"])
-        scales = folders(published)
-        put_in_place(copy, published, (file for of in scales for file in tables_and_pictures(of)))
-        put_in_place(page.parent, readme.parent)
+            pages = texts(readme, copy, plan.config["scales"])
+        put_in_place(copy, _derived(copy), published, earlier)
+        for page, text in pages.items():
+            place = published / page.relative_to(copy) if page.is_relative_to(copy) else page
+            if not place.exists() or place.read_text(encoding="utf-8") != text:
+                write_text(place, text)
 
 
-def _hidden(_folder: str, names: list[str]) -> list[str]:
-    return [name for name in names if name.startswith(".")]
+def _derived(published: Path) -> list[Path]:
+    """The tables and pictures of all scales that follow from others."""
+    return [
+        file
+        for folder in folders(published)
+        for file in tables_and_pictures(folder)
+        if file.name not in PUBLISHED_TABLES
+    ]

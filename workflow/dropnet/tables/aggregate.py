@@ -19,7 +19,7 @@ from dropnet.tables.runs import RUNS
 
 RUN_KEY = ["experiment", "method", "seed", "cycle"]
 LOSSES = ["train_loss", "val_loss", "test_loss"]
-_OF_JOB = re.compile(r"runs_seeds(\d+)-(\d+)\.csv")  # the name of a job's table
+JOB_TABLE = re.compile(r"runs_seeds(?P<seeds>(\d+)-(\d+))\.csv")  # its name
 
 
 def read_runs(
@@ -59,12 +59,12 @@ def _named(experiment: object, method: object, seed: object, cycle: int) -> str:
 
 def _refuse_cut_off(table: pd.DataFrame, path: str | Path) -> None:
     """Refuse a table that a job has written, and that has lost rows since."""
-    block = _OF_JOB.fullmatch(Path(path).name)
+    block = JOB_TABLE.fullmatch(Path(path).name)
     if block is None:
         return
     cycles = {seed: set(rows["cycle"]) for seed, rows in table.groupby("seed")}
     every = set(table["cycle"])
-    for seed in range(int(block[1]), int(block[2]) + 1):
+    for seed in range(int(block[2]), int(block[3]) + 1):
         if lost := every - cycles.get(seed, set()):
             raise UserError(f"{path}: seed {seed} lacks cycle {min(lost)}; {AGAIN}")
 
