@@ -346,11 +346,17 @@ def test_at_reduced_scale_half_of_the_filters_are_not_free_and_little_else_is_de
         assert curve(REDUCED, figure, "maximum").iloc[0] < 0.2
 
 
-def test_resnet18_has_too_few_seeds_at_the_reduced_scale():
-    rest = REDUCED.claims[~REDUCED.claims["claim"].isin(["C4"])].set_index("statement")
-    run = rest[rest["verdict"] != "not run"]
-    assert set(run.index) == {"C5.1", "C5.2", "C5.8", "C5.10"}
-    assert set(run["reason"]) == {"too few seeds: a reduced protocol needs 8"}
+def test_resnet18_keeps_its_accuracy_with_half_and_loses_it_with_a_fifth():
+    claims = REDUCED.claims.set_index("statement")
+    run = claims[(claims["verdict"] != "not run") & (claims["claim"] != "C4")]
+    assert (run["seeds"] >= 8).all()
+    assert run["verdict"].str.removesuffix(" at reduced scale").to_dict() == {
+        **{"C5.1": "contradicted", "C5.2": "contradicted"},
+        **{"C5.8": "supported", "C5.10": "supported"},
+    }
+    minimum = curve(REDUCED, "fig11", "minimum")
+    assert minimum[0.45] >= minimum[1.0] - 0.001
+    assert minimum[0.2025] < minimum[1.0] - 0.04
 
 
 def test_nothing_is_decided_by_the_runs_of_few_seeds_at_a_reduced_scale():

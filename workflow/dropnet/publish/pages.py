@@ -25,6 +25,7 @@ from dropnet.errors import UserError
 from dropnet.files.artifacts import write_text
 from dropnet.files.code_files import WORKFLOW
 from dropnet.paper import protocol
+from dropnet.paper.controls import REDUCED_SEEDS
 from dropnet.paper.effects import FEWEST_SEEDS, cut_off
 from dropnet.paper.verdicts import (
     AT_REDUCED_SCALE,
@@ -192,6 +193,7 @@ def scale_page(facts: Facts, scales: dict[str, Facts], configured: Collection[st
             trained=_trained(facts),
             protocol_seeds=protocol.seeds(),
             fewest_seeds=FEWEST_SEEDS,
+            reduced_seeds=REDUCED_SEEDS,
             findings=_findings(folder, here=facts, scales=scales),
             claims=by_claim(claims) if claims["p_holds"].notna().any() else [],
             all_claims=counted(claims),
