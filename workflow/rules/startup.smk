@@ -91,7 +91,8 @@ configfile: "config.yaml"
 
 with exit_on_user_error():
     for file in workflow.configfiles:
-        yaml_files.read(file)  # Snakemake lets the last of two equal keys win
+        if not os.path.samefile(file, "config.yaml"):
+            yaml_files.read(file)  # Snakemake lets the last of two equal keys win
     check(config)
     if words := workspace.trouble(
         *(
@@ -102,7 +103,8 @@ with exit_on_user_error():
         "results/data",
     ):
         raise UserError(words)
-    claims.load()
+    if workflow.is_main_process:
+        claims.load()
 
 plan = Plan(config)
 

@@ -3,10 +3,11 @@
 Of the project's own code those are files, of others' the versions of packages.
 """
 
-from collections.abc import Iterable
+import ast
+from collections.abc import Iterable, Iterator
+from functools import cache
 from hashlib import file_digest
 from importlib.metadata import PackageNotFoundError, version
-from modulefinder import ModuleFinder
 from pathlib import Path
 
 WORKFLOW = Path(__file__).resolve().parents[2]
@@ -29,20 +30,44 @@ DECIDING = {
 def code_of(script: str | Path, modules: Iterable[str] = ()) -> list[Path]:
     """Return the files of this package that a script imports, directly or not, sorted.
 
-    Found by reading the import statements (also those inside functions), not by running anything.
+    Found by reading the import statements (also those inside functions), not by running anything:
+    each file once a process.
 
     Args:
         script: to be read.
         modules: that it imports by a name it is given, e.g. the engine of a model.
     """
-    finder = ModuleFinder(path=[str(WORKFLOW)])
-    finder.run_script(str(script))
-    for module in modules:
-        finder.import_hook(module)
-    loaded = (getattr(module, "__file__", None) for module in finder.modules.values())
-    files = {Path(file) for file in loaded if file}
-    left_out = {Path(script).resolve(), *(WORKFLOW / "dropnet" / name for name in REPORTING)}
-    return sorted(file for file in files if file.resolve() not in left_out)
+    script = Path(script).resolve()
+    files = {script}
+    unread = [script, *(file for module in modules for file in _files_of(module))]
+    while unread:
+        file = unread.pop()
+        files.add(file)
+        unread += _imports(file) - files
+    return sorted(files - {script, *(WORKFLOW / "dropnet" / name for name in REPORTING)})
+
+
+@cache
+def _imports(file: Path) -> frozenset[Path]:
+    """The files of this package that one file imports itself."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_bytes(), str(file))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            # a name may be that of a module
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return frozenset(found for name in names for found in _files_of(name))
+
+
+def _files_of(module: str) -> Iterator[Path]:
+    """The files that an import of a module loads: its own, and those of the packages it is in."""
+    parts = module.split(".")
+    for end in range(1, len(parts) + 1):
+        place = WORKFLOW.joinpath(*parts[:end])
+        for file in (place / "__init__.py", place.with_suffix(".py")):
+            if file.is_file():
+                yield file
 
 
 def code_sums(script: str | Path, modules: Iterable[str] = ()) -> dict[str, str]:
