@@ -15,7 +15,7 @@ from dropnet.files.artifacts import write_json
 from dropnet.files.csv_tables import read_table, write_table
 from dropnet.publish.derived import check_derived, derive
 from dropnet.publish.facts import Facts
-from dropnet.publish.pages import BEGIN, END, overview, update
+from dropnet.publish.pages import BEGIN, END, overview, texts, write
 from dropnet.publish.record import RECORD, Record
 from dropnet.publish.snapshot import publish
 from dropnet.tables.columns import CRITERIA, CURVES, LAYERS, RANKS
@@ -77,7 +77,7 @@ def test_tables_pictures_and_pages_follow_from_the_runs(published):
     assert names == {"criteria", *(f"criteria_{kind}_FC40-FC40-criteria" for kind in KINDS)}
     check_derived("published", plan())
 
-    update("README.md", "published", ["criteria", "small"])
+    write(texts(Path("README.md"), Path("published"), ["criteria", "small"]))
     page = (FOLDER / "README.md").read_text()
     assert "Against a random choice of the same scope:" in page
     head = "| criterion | FC40-FC40-criteria, 50% to 20% | FC40-FC40-criteria, 20% to 5% |"
@@ -125,7 +125,7 @@ def test_tables_pictures_and_pages_follow_from_the_runs(published):
 def test_readme_says_nothing_where_nothing_is_published(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("README.md").write_text(f"{BEGIN}\n{END}\n")
-    update("README.md", "published", ["criteria", "small"])
+    write(texts(Path("README.md"), Path("published"), ["criteria", "small"]))
     assert "criteria" not in Path("README.md").read_text()
 
 
@@ -135,5 +135,5 @@ def test_a_scale_without_figures_is_published_too(project):
     curves = Path("published/small/curves.csv").read_text()
     assert curves == f"{','.join(CURVES)}\n"
     derive("published", Plan(config))
-    update("README.md", "published", ["criteria", "small"])
+    write(texts(Path("README.md"), Path("published"), ["criteria", "small"]))
     assert "curves.csv" in Path("published/small/README.md").read_text()

@@ -13,9 +13,8 @@ from dropnet.config.plan import Plan
 from dropnet.errors import UserError
 from dropnet.paper.verdicts import COLUMNS, best_evidence
 from dropnet.publish.derived import check_derived
-from dropnet.publish.pages import BEGIN, END
+from dropnet.publish.pages import BEGIN, END, texts, write
 from dropnet.publish.pages import check as check_pages
-from dropnet.publish.pages import update as update_pages
 from dropnet.publish.record import RECORD
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +22,7 @@ PAGE = Path("published/small/README.md")
 
 
 def update(readme, published):
-    update_pages(readme, published, ["small"])
+    write(texts(Path(readme), Path(published), ["small"]))
 
 
 def check(readme, published):

@@ -141,7 +141,7 @@ def find_units(model: nn.Module, example: torch.Tensor) -> Units:
         UserError: if the model cannot be followed, has no such units, or would not give the same
             when it is cut as with zeros in place of the units that go.
     """
-    channels = _run_once(model, example)
+    channels = _try_out(model, example)
     candidates = graph.groups_of(model, example)
     modules = {name for group in candidates for name in group.places}
     activated: set[str] = set()
@@ -196,8 +196,11 @@ class _Functions(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-def _run_once(model: nn.Module, example: torch.Tensor) -> dict[str, int]:
-    """Run the model, and return how many channels come out of each module that has a tensor."""
+def _try_out(model: nn.Module, example: torch.Tensor) -> dict[str, int]:
+    """Run the model, and return how many channels come out of each module that has a tensor.
+
+    Raises UserError if it does not run, or not as one that can be cut.
+    """
     channels: dict[str, int] = {}
     calls: dict[str, int] = {}
     functions = _Functions()

@@ -5,7 +5,7 @@ somebody has written one; what is between the markers of README.md from those of
 from published/findings.md.j2. The templates are in workflow/report/.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,26 +52,28 @@ TARGETS = (0.5, 0.2, 0.1)  # fractions remaining
 NONE = "-"
 
 
-def update(readme: str | Path, published: str | Path, configured: Collection[str]) -> None:
-    """Write the page of every published scale, and what is between the markers of `readme`.
+def write(pages: Mapping[Path, str]) -> None:
+    """Write each page of which something else stands there, or nothing."""
+    for page in _outdated(pages):
+        write_text(page, pages[page])
+
+
+def check(readme: str | Path, published: str | Path, configured: Collection[str]) -> None:
+    """Raise UserError if a page is not what `texts` says."""
+    for page in _outdated(texts(Path(readme), Path(published), configured)):
+        raise UserError(f"{page}: differs from the tables in {published}/; run make pages")
+
+
+def _outdated(pages: Mapping[Path, str]) -> list[Path]:
+    return [page for page, text in pages.items() if not page.exists() or _read(page) != text]
+
+
+def texts(readme: Path, published: Path, configured: Collection[str]) -> dict[Path, str]:
+    """Return each page and what is to stand in it: of every scale, and `readme`.
 
     `configured` are the names of the scales that can be run, which published ones may outlive.
     Raises UserError if `readme` has no markers, or if findings mention what is not published.
     """
-    for page, text in texts(Path(readme), Path(published), configured).items():
-        if not page.exists() or _read(page) != text:
-            write_text(page, text)
-
-
-def check(readme: str | Path, published: str | Path, configured: Collection[str]) -> None:
-    """Raise UserError if `update` would change a page."""
-    for page, text in texts(Path(readme), Path(published), configured).items():
-        if not page.exists() or _read(page) != text:
-            raise UserError(f"{page}: differs from the tables in {published}/; run make pages")
-
-
-def texts(readme: Path, published: Path, configured: Collection[str]) -> dict[Path, str]:
-    """Return each page and what is to stand in it."""
     scales = {folder.name: Facts(folder) for folder in folders(published)}
     pages = {
         facts.folder / "README.md": scale_page(facts, scales, configured)

@@ -164,7 +164,7 @@ class Snapshot:
         All of it is made beside the folder first, so that an error changes nothing. Only if the
         process is killed while it moves the files is the folder a mixture: git has the old one.
         """
-        with beside(folder) as made, named_after({made: folder}):
+        with beside(folder) as made, named_after(made, folder):
             write_table(made / "runs.csv", self.runs)
             for file, table in (("sizes.csv", self.sizes), ("agreement.csv", self.agreement)):
                 if not table.empty:

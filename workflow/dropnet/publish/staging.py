@@ -3,7 +3,7 @@
 import fcntl
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from filecmp import cmp
 from pathlib import Path
@@ -17,12 +17,12 @@ def alone(published: Path) -> Iterator[None]:
     published.mkdir(parents=True, exist_ok=True)
     folder = os.open(published, os.O_RDONLY)
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            words = "another process publishes or makes pages; wait for it, then start again"
+            raise UserError(f"{published}: {words}") from None
         yield
-    except BlockingIOError:
-        raise UserError(
-            f"{published}: another process publishes or makes pages; wait for it, then start again"
-        ) from None
     finally:
         os.close(folder)
 
@@ -43,15 +43,12 @@ def beside(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def named_after(copies: Mapping[Path, Path]) -> Iterator[None]:
-    """Within, errors name files and not their copies: each copy is given with its original."""
+def named_after(copy: Path, original: Path) -> Iterator[None]:
+    """Within, errors name what is in a folder and not its copy."""
     try:
         yield
     except UserError as error:
-        said = str(error)
-        for copy, original in copies.items():
-            said = said.replace(str(copy), str(original))
-        raise UserError(said) from None
+        raise UserError(str(error).replace(str(copy), str(original))) from None
 
 
 def put_in_place(

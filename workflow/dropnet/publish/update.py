@@ -4,9 +4,8 @@ import shutil
 from pathlib import Path
 
 from dropnet.config.plan import Plan
-from dropnet.files.artifacts import write_text
 from dropnet.publish.derived import PUBLISHED_TABLES, derive, draw, tables_and_pictures
-from dropnet.publish.pages import texts
+from dropnet.publish.pages import texts, write
 from dropnet.publish.record import folders
 from dropnet.publish.staging import alone, beside, named_after, put_in_place
 
@@ -26,17 +25,16 @@ def update_all(readme: Path, published: Path, plan: Plan, *, redraw: bool = Fals
     with alone(published), beside(published / "update") as made:
         earlier = _derived(published)
         copy = made / published.name
-        with named_after({copy: published}):
+        with named_after(copy, published):
             shutil.copytree(published, copy, ignore=shutil.ignore_patterns(".*"))
             if redraw:
                 draw(copy, plan)
             derive(copy, plan)
             pages = texts(readme, copy, plan.config["scales"])
         put_in_place(copy, _derived(copy), published, earlier)
-        for page, text in pages.items():
-            place = published / page.relative_to(copy) if page.is_relative_to(copy) else page
-            if not place.exists() or place.read_text(encoding="utf-8") != text:
-                write_text(place, text)
+        of_all = {readme: pages.pop(readme)}
+        of_each = {published / page.relative_to(copy): text for page, text in pages.items()}
+        write(of_each | of_all)
 
 
 def _derived(published: Path) -> list[Path]:
