@@ -27,6 +27,21 @@ def test_what_stands_where_a_folder_should_be_is_named(tmp_path, monkeypatch):
     assert set(os.listdir(tmp_path)) == {"results", "figures", "loop"}
 
 
+def test_what_somebody_may_still_be_writing_is_not_tidied_away(tmp_path):
+    folder = tmp_path / "preview/A/minimum"
+    (folder / "cycles_seeds0-2").mkdir(parents=True)
+    (folder / "cycles_seeds3-4").mkdir()
+    (folder / "runs_seeds0-2.csv").touch()
+    old, new = folder / ".runs_seeds0-2.csv.a.tmp", folder / ".runs_seeds3-4.csv.b.tmp"
+    for file in (old, new):
+        file.touch()
+    os.utime(old, (old.stat().st_mtime - workspace.LEFT_BEHIND - 1,) * 2)
+    workspace.tidy(tmp_path, tmp_path / "none")
+    assert {path.name for path in folder.iterdir()} == {
+        "cycles_seeds3-4", "runs_seeds0-2.csv", new.name
+    }  # fmt: skip
+
+
 def test_a_file_of_tomorrow_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "results").mkdir()

@@ -14,10 +14,11 @@ from scipy import stats
 from dropnet.config.check import load as load_config
 from dropnet.config.plan import Plan
 from dropnet.errors import UserError
+from dropnet.estimates import Estimate, average
 from dropnet.paper.claims import CLAIMS, Statement, load, titles
 from dropnet.paper.curves import paper_curves
 from dropnet.paper.drawn import Drawn
-from dropnet.paper.effects import Estimate, average, paper_effect
+from dropnet.paper.effects import paper_effect
 from dropnet.paper.judging import Question, judge, paper_verdict
 from dropnet.paper.verdicts import (
     AGREES,

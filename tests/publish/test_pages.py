@@ -40,10 +40,10 @@ def test_the_page_has_the_numbers_worked_by_hand(published):
     assert "\nBy the paper's protocol, with fewer seeds: FC5-FC5 (2 of 15 seeds).\n" in text
     assert "\n| FC5-FC5 | `minimum`: 2, `minimum_layer`: 2 |\n" in text
     assert "Made by `c0ffeec0ff` in 1.0 job hours on A processor." in text
-    # two seeds that differ by d: half the interval is 1.96 * (d / 2) / sqrt(2)
+    # two seeds that differ by d: half the interval by Student's t is 12.706 * d / 2
     assert (
-        "| FC5-FC5 | MNIST | 2 | 0.970 ± 0.014 | minimum_layer"
-        " | 0.830 ± 0.042 (at 0.4) | 0.400 ± 0.139 (at 0.2) | - |\n" in text
+        "| FC5-FC5 | MNIST | 2 | 0.970 ± 0.127 | minimum_layer"
+        " | 0.830 ± 0.381 (at 0.4) | 0.400 ± 1.271 (at 0.2) | - |\n" in text
     )
     # losses of .06 and .04 at 0.6: more than a point on average, and two seeds are sure of nothing
     assert "\n| FC5-FC5 | 0% (0 to 100) | 0% (0 to 100) |\n" in text

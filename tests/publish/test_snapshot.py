@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -142,6 +143,26 @@ def test_seeds_that_are_in_two_blocks_are_those_of_the_larger_one(project):
         pd.read_csv(PUBLISHED / "runs.csv").groupby("method")["seed"].nunique().tolist() == [3] * 2
     )
     assert {job["seeds"] for job in record()["jobs"]} == {"0-2"}
+
+
+def test_of_two_blocks_the_smaller_one_may_not_be_the_newer_one(project):
+    for method in ("baseline", *METHODS):
+        write_job(method, [0, 1, 2], commit="beef" * 10)
+    table = Path("results/small/FC5-FC5/minimum/runs_seeds1-1.csv")
+    os.utime(table, (table.stat().st_mtime + 60,) * 2)
+    refused("runs_seeds1-1.csv: newer than runs_seeds0-2.csv, which has some of its seeds as well")
+    table.unlink()
+    publish(Plan(CONFIG), "small")
+
+
+def test_runs_that_take_the_place_of_others_are_counted(project):
+    assert publish(Plan(CONFIG), "small").replaced == 0
+    assert publish(Plan(CONFIG), "small").replaced == 0  # the same once more
+    table = Path("results/small/FC5-FC5/minimum/runs_seeds1-1.csv")
+    runs = pd.read_csv(table, dtype=str)
+    runs.loc[0, "test_accuracy"] = "0.4321"
+    runs.to_csv(table, index=False)
+    assert publish(Plan(CONFIG), "small").replaced == 1
 
 
 # ----------------------------------------------------------------------------------- merging
@@ -383,6 +404,12 @@ def test_a_record_that_is_damaged_is_refused(project, text, message):
     publish(Plan(CONFIG), "small")
     RECORD.write_text(text)
     refused(message)
+
+
+def test_runs_whose_record_is_lost_are_not_taken_for_nothing(project):
+    publish(Plan(CONFIG), "small")
+    RECORD.unlink()
+    refused("published/small: has runs.csv, but no provenance.json; restore it, or remove them")
 
 
 @pytest.mark.parametrize("key", ["wall_seconds", "commit", "clean", "environment"])

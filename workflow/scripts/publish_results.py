@@ -30,6 +30,8 @@ def main() -> None:
     done = publish(plan, args.scale, allow_dirty=args.allow_dirty, replacing=args.replace)
     if done.left_out:
         print(f"not complete yet: {', '.join(done.left_out)}")
+    if done.replaced:
+        print(f"replaced: {done.replaced} runs that were published with other numbers")
     folder = done.files[0].parent
     print(f"{len(done.files)} files in {folder}; make pages brings the pages up to date")
 

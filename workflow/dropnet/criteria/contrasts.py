@@ -1,13 +1,13 @@
-"""criteria.csv: is a criterion better than a random choice? Contrasts, fixed before any run.
+"""criteria.csv: is a criterion better than a random choice?
 
 Each criterion of an experiment is compared with a random choice of its own scope, and with its own
 shuffled form where the experiment has one (`names.pairs`): the mean test accuracy over each of
 `RANGES`, computed for each seed, the criterion's minus the reference's. Student's paired t test
 asks whether the mean difference is 0. All of these tests in one table, of all experiments,
 references and ranges, are one family, corrected by Holm's method, so that the probability of even
-one wrong "better" or "worse" in the table is at most 5%. Over the lower range a few collapsed
-networks can decide the mean; there Wilcoxon's signed-rank test of the same differences stands
-beside it, and these tests are a family of their own.
+one wrong "better" or "worse" is at most 5%. Over the lower range a few collapsed networks can
+decide the mean; there Wilcoxon's signed-rank test of the same differences stands beside it, and
+these tests are a family of their own: both together are wrong with a probability of at most 10%.
 
 What could not decide is not of a family and has a reason: too few seeds, curves that end too early,
 networks that diverged, networks near chance, seeds that do not differ.
@@ -25,8 +25,8 @@ from scipy import stats
 from dropnet.chance import near_chance
 from dropnet.criteria.curves import Curves, common_seeds, curves_of
 from dropnet.criteria.names import pairs
+from dropnet.estimates import FEWEST_SEEDS, LEVEL, Estimate, common_range, has_spread
 from dropnet.files.csv_tables import rounded
-from dropnet.paper.effects import FEWEST_SEEDS, LEVEL, Estimate, common_range, has_spread
 from dropnet.tables.columns import CRITERIA
 
 UPPER, LOWER = (0.2, 0.5), (0.05, 0.2)  # of the fraction remaining
@@ -126,7 +126,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def detectable(differences: np.ndarray, level: float) -> float:
-    """Return the mean difference that a paired t test would have found, see `effects.POWER`.
+    """Return the mean difference that a paired t test would have found, see `estimates.POWER`.
 
     The test is two-sided, of as many seeds, whose differences have the standard deviation that
     these have, at a level; found is a difference in its own direction. The power is that of the

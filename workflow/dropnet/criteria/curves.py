@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dropnet.paper.effects import average
+from dropnet.estimates import average
 from dropnet.tables.aggregate import diverged
 
 
@@ -28,7 +28,7 @@ class Curve:
     diverged: np.ndarray
 
     def average(self, low: float, high: float) -> float:
-        """Return the mean over a range, see `paper.effects.average`."""
+        """Return the mean over a range, see `estimates.average`."""
         return average(self.fractions, self.accuracies, low, high)
 
     def has_diverged(self, low: float, high: float) -> bool:

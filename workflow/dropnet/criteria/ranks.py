@@ -6,8 +6,8 @@ from scipy import stats
 
 from dropnet.chance import near_chance
 from dropnet.criteria.curves import common_seeds, curves_of
+from dropnet.estimates import Estimate
 from dropnet.files.csv_tables import rounded
-from dropnet.paper.effects import Estimate
 from dropnet.tables.columns import RANKS
 
 #: Remaining. Global and per-layer methods do not stop at the same ones: curves are read off there.

@@ -17,6 +17,7 @@ from matplotlib.transforms import ScaledTranslation, Transform
 
 from dropnet.chance import near_chance
 from dropnet.errors import UserError
+from dropnet.estimates import FEWEST_SEEDS
 from dropnet.figures import page
 from dropnet.figures.style import (
     EDGE_WIDTH,
@@ -32,7 +33,6 @@ from dropnet.figures.style import (
     styles,
 )
 from dropnet.paper.comparison import differences
-from dropnet.paper.effects import FEWEST_SEEDS
 from dropnet.paper.protocol import fewer_seeds_alone
 from dropnet.tables.columns import QUANTITIES
 

@@ -13,20 +13,24 @@ from dropnet.files.artifacts import TEMPORARY
 
 LEAST_SPACE = 2**20  # bytes: with less, a disk counts as full
 MOST_SKEW = 60.0  # seconds by which the clock of a file server may be ahead
+LEFT_BEHIND = 3600.0  # seconds without a change: nobody is still writing such a file
 
 
 def tidy(results: str | Path, figures: str | Path) -> None:
-    """Remove what only interrupted runs need, or leave behind; for when no job is running.
+    """Remove what only interrupted runs need, or leave behind.
 
     That is the single cycles of runs that are complete, as their networks are in one file by now,
-    and the temporary files of processes that were killed while they wrote.
+    and the temporary files of processes that were killed while they wrote. Jobs that a killed
+    Snakemake has left may still be running, and write files of their own.
     """
     for folder in Path(results).glob("*/*/*/cycles_*"):
         if (folder.parent / f"{folder.name.replace('cycles_', 'runs_')}.csv").exists():
             shutil.rmtree(folder)
     for top in (results, figures):
         for temporary in Path(top).rglob(TEMPORARY):
-            temporary.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # it has just been put in its place
+                if time.time() - temporary.stat().st_mtime > LEFT_BEHIND:
+                    temporary.unlink()
 
 
 def unfit_name(*folders: str | Path) -> str | None:

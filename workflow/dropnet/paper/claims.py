@@ -54,7 +54,7 @@ class Statement:
 
     @classmethod
     def of_ours(
-        cls, method: str, other: str, over: tuple[float, float], above: float = 0.0
+        cls, method: str, other: str | None, over: tuple[float, float], above: float = 0.0
     ) -> "Statement":
         """Return a statement that the paper does not make: that one method is better so far."""
         return cls("", "", "", method, other, over, above, None, sentence="", page=0, section="")

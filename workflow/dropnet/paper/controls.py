@@ -2,9 +2,10 @@
 
 import pandas as pd
 
+from dropnet.estimates import LEVEL, Estimate, has_spread
 from dropnet.paper.claims import Statement
 from dropnet.paper.drawn import Drawn
-from dropnet.paper.effects import LEVEL, Estimate, effects_of, has_spread
+from dropnet.paper.effects import effects_of
 from dropnet.paper.protocol import DROPNET
 
 # What runs by a reduced protocol need to say anything

@@ -31,20 +31,12 @@ import pandas as pd
 from scipy import stats
 
 from dropnet.chance import near_chance
+from dropnet.estimates import FEWEST_SEEDS, LEVEL, Estimate, Side, has_spread
 from dropnet.files.csv_tables import rounded
 from dropnet.paper.claims import Statement
 from dropnet.paper.controls import REDUCED_SEEDS, uncontrolled
 from dropnet.paper.drawn import Drawn
-from dropnet.paper.effects import (
-    FEWEST_SEEDS,
-    LEVEL,
-    Effects,
-    Estimate,
-    Side,
-    effects_of,
-    has_spread,
-    paper_effect,
-)
+from dropnet.paper.effects import Effects, effects_of, paper_effect
 from dropnet.paper.verdicts import (
     AGREES,
     BORNE_OUT,

@@ -22,16 +22,20 @@ from dropnet.criteria.league import (
     outcomes,
 )
 from dropnet.errors import UserError
+from dropnet.estimates import FEWEST_SEEDS, Estimate
 from dropnet.files.artifacts import write_text
 from dropnet.files.code_files import WORKFLOW
 from dropnet.paper import protocol
+from dropnet.paper.claims import load
 from dropnet.paper.controls import REDUCED_SEEDS
-from dropnet.paper.effects import FEWEST_SEEDS, cut_off
+from dropnet.paper.effects import cut_off
 from dropnet.paper.verdicts import (
     AT_REDUCED_SCALE,
     CONTRADICTED,
     DIFFERS,
     FAILS,
+    HOLDS,
+    INCONCLUSIVE,
     best_evidence,
     by_claim,
     changed_by,
@@ -140,8 +144,7 @@ def _findings(folder: Path, **names: Any) -> str:
 def overview(published: Path, scales: dict[str, Facts]) -> str:
     """Return what README.md says of all results: findings, and a row for each claim."""
     tables = [facts.claims for facts in scales.values()]
-    best = best_evidence(tables) if tables else None
-    answers = {} if best is None else {"claims": by_claim(best), "all_claims": counted(best)}
+    answers = _answers(best_evidence(tables)) if tables else {}
     return (
         _environment()
         .get_template("overview.md.j2")
@@ -153,6 +156,22 @@ def overview(published: Path, scales: dict[str, Facts]) -> str:
             **answers,
         )
     )
+
+
+def _answers(best: pd.DataFrame) -> dict[str, Any]:
+    """What is counted of the statements, each by the best evidence that there is for it."""
+    loser = {statement.id: statement.other or "" for statement in load()}
+    holds = best[best["verdict"] == HOLDS]
+    decided = best[best["verdict"].isin([HOLDS, FAILS])].to_dict("records")
+    others = [set(changed.values()) for row in decided if (changed := changed_by(row))]
+    return {
+        "claims": by_claim(best),
+        "all_claims": counted(best),
+        "sentences": len(best[["claim", "page", "sentence"]].drop_duplicates()),
+        "of_maximum": int(holds["statement"].map(loser).str.startswith("maximum").sum()),
+        "fragile": len(others),
+        "turned": any(other - {INCONCLUSIVE} for other in others),
+    }
 
 
 def _comparisons(scales: dict[str, Facts]) -> list[dict[str, Any]]:
@@ -319,8 +338,10 @@ def accuracies(runs: pd.DataFrame) -> list[list[Any]]:
 
 
 def _accuracy(point: pd.Series) -> str:
-    spread = f" ± {point['ci95']:.3f}" if point["runs"] > 1 else ""
-    return f"{point['value']:.3f}{spread}"
+    if point["runs"] < 2:
+        return f"{point['value']:.3f}"
+    estimate = Estimate.of_bar(point["value"], point["ci95"], point["runs"])
+    return f"{point['value']:.3f} ± {estimate.interval[1] - estimate.value:.3f}"
 
 
 def _at_or_below(curve: pd.DataFrame, target: float) -> str:

@@ -28,9 +28,14 @@ def folders(published: str | Path) -> list[Path]:
     # those that a killed `make publish` was still writing are hidden
     found = [folder for folder in every if not folder.name.startswith(".")]
     for folder in found:
-        if not (folder / RECORD).exists():
-            raise UserError(f"{folder}: has runs.csv, but no {RECORD}; restore it, or remove them")
+        refuse_unrecorded(folder)
     return found
+
+
+def refuse_unrecorded(folder: Path) -> None:
+    """Raise UserError if a folder has runs, but no record of where they come from."""
+    if (folder / "runs.csv").exists() and not (folder / RECORD).exists():
+        raise UserError(f"{folder}: has runs.csv, but no {RECORD}; restore it, or remove them")
 
 
 @dataclass(frozen=True)
@@ -84,9 +89,18 @@ class Record:
         return sorted({job["commit"] or "unknown" for job in self.jobs})
 
     @property
+    def unclean(self) -> dict[str, list[str]]:
+        """The methods of each experiment that ran on code which was not committed."""
+        found: dict[str, list[str]] = {}
+        for job in self.jobs:
+            if not (job["commit"] and job["clean"] is True):
+                found.setdefault(job["experiment"], []).append(job["method"])
+        return {name: list(dict.fromkeys(methods)) for name, methods in found.items()}
+
+    @property
     def clean(self) -> bool:
         """Whether every job ran on code that was committed."""
-        return all(job["commit"] and job["clean"] is True for job in self.jobs)
+        return not self.unclean
 
     @property
     def wall_seconds(self) -> float:

@@ -67,21 +67,35 @@ class Finished:
         yield from methods
 
     def _blocks(self, experiment: str, method: Method) -> list[Job]:
-        """The complete jobs of a method; where blocks of seeds overlap, the larger one counts."""
+        """The complete jobs of a method; where blocks of seeds overlap, the larger one counts.
+
+        Raises UserError if the smaller one was made later: which of them is meant, nobody can tell.
+        """
         folder = self.folder / Job(experiment, method, "0-0").folder
         found = [
             Job(experiment, method, match["seeds"])
             for path in folder.glob("runs_seeds*.csv")
             if (match := JOB_TABLE.fullmatch(path.name))
         ]
-        taken: set[int] = set()
-        chosen = []
+        chosen: list[Job] = []
         for job in sorted(found, key=lambda j: (-len(j.seed_numbers), j.seed_numbers.start)):
             files = [*self.files_of(job), *self.files_of(Job(experiment, None, job.seeds))]
-            if taken.isdisjoint(job.seed_numbers) and all(path.exists() for path in files):
-                taken.update(job.seed_numbers)
+            if not all(path.exists() for path in files):
+                continue
+            larger = [other for other in chosen if {*other.seed_numbers} & {*job.seed_numbers}]
+            for other in larger:
+                self._refuse_newer(job, other)
+            if not larger:
                 chosen.append(job)
         return sorted(chosen, key=lambda job: job.seed_numbers.start)
+
+    def _refuse_newer(self, job: Job, larger: Job) -> None:
+        table, of_larger = self.files_of(job)[0], self.files_of(larger)[0]
+        if table.stat().st_mtime > of_larger.stat().st_mtime:
+            raise UserError(
+                f"{table}: newer than {of_larger.name}, which has some of its seeds as well; delete"
+                " the one that shall not count"
+            )
 
     @property
     def scale(self) -> str:

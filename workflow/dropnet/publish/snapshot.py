@@ -21,7 +21,7 @@ from dropnet.files.artifacts import write_json
 from dropnet.files.csv_rows import Reader
 from dropnet.files.csv_tables import read_table, write_table
 from dropnet.publish.derived import derive_one, draw_one, tables_and_pictures
-from dropnet.publish.record import MEND, RECORD, Record, Run
+from dropnet.publish.record import MEND, RECORD, Record, Run, refuse_unrecorded
 from dropnet.publish.results import Finished
 from dropnet.publish.staging import alone, beside, named_after, put_in_place
 from dropnet.tables.aggregate import read_runs
@@ -38,10 +38,12 @@ class Published:
     Attributes:
         files: what published/<scale>/ has now, runs.csv the first.
         left_out: experiments of the scale of which a method or a seed is not complete.
+        replaced: how many runs it had before with other numbers.
     """
 
     files: list[Path]
     left_out: list[str]
+    replaced: int
 
 
 def publish(
@@ -68,7 +70,8 @@ def publish(
     folder = Path("published", scale)
     with alone(folder.parent):
         old = Snapshot.read(folder).only(plan.experiments.keys() - set(replacing))
-        return Published(new.merged(old, plan).write(folder, plan), finished.left_out)
+        files = new.merged(old, plan).write(folder, plan)
+        return Published(files, finished.left_out, new.differing_from(old))
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,7 @@ class Snapshot:
     @classmethod
     def read(cls, folder: Path) -> "Snapshot":
         """Read what is published; that may be nothing. Raises UserError if it is damaged."""
+        refuse_unrecorded(folder)
         if not (folder / RECORD).exists():
             runs, sizes, agreement = (
                 pd.DataFrame(columns=list(names)) for names in (RUNS, SIZES, AGREEMENT)
@@ -157,6 +161,14 @@ class Snapshot:
             _joined(kept.agreement, self.agreement, order, ["seed", "fraction_remaining"]),
             self.record.merged(kept.record, order),
         )
+
+    def differing_from(self, old: "Snapshot") -> int:
+        """Return how many runs both have, with other numbers in an older one."""
+        before, now = (
+            {run: rows.to_csv(index=False) for run, rows in table.groupby(RUN)}
+            for table in (old.runs, self.runs)
+        )
+        return sum(now[run] != before[run] for run in before.keys() & now.keys())
 
     def write(self, folder: Path, plan: Plan) -> list[Path]:
         """Make a folder hold this, what follows from it, and no other table or figure.

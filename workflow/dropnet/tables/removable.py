@@ -10,11 +10,10 @@ import pandas as pd
 from scipy import stats
 
 from dropnet.chance import near_chance
+from dropnet.estimates import LEVEL
 from dropnet.files.csv_tables import rounded
 from dropnet.tables.columns import REMOVABLE
 from dropnet.tables.margins import MARGINS, last_within
-
-LEVEL = 0.05  # of the intervals
 
 
 def limits(losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
