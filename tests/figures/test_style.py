@@ -5,7 +5,8 @@ import pytest
 import seaborn
 from matplotlib.colors import to_rgb
 
-from dropnet.figures.style import STYLES, by_marker, context, handle, styles
+from dropnet.figures.style import FAMILIES, STYLES, by_marker, context, handle, styles
+from dropnet.metrics import METRICS
 
 
 @pytest.mark.parametrize(
@@ -80,3 +81,9 @@ def test_within_the_context_no_setting_of_the_machine_counts():
         with context():
             assert dict(matplotlib.rcParams) == ours
         assert dict(matplotlib.rcParams) == before
+
+
+def test_each_metric_that_a_family_lists_is_one():
+    listed = [metric for family in FAMILIES.values() for metric in family]
+    assert len(listed) == len(set(listed))
+    assert set(listed) <= METRICS.keys()

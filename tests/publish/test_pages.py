@@ -190,7 +190,8 @@ def test_findings_are_prose_with_the_numbers_filled_in(published):
         'All say {{ scales["small"].accuracy("fig03", "minimum", 0.2) }}.'
     )
     readme, page = pages()
-    assert f"\n\n{BEGIN}\n**In short: 0 of the paper's " in readme
+    assert f"\n\n{BEGIN}\n**In short:** we read 36 sentences of the paper as 133 st" in readme
+    assert "**In our runs by its protocol, 0 of them hold**" in readme
     assert "\n\nAll say 40.0%.\n\n| the paper's claim" in readme
     assert re.search(
         r"## What it shows\n\n2 seeds: 83.0% at 0.4, [+-]0.0 \([+-]\d+.\d to [+-]\d+.\d\) points"

@@ -20,7 +20,7 @@ def main() -> None:
     parser.add_argument("--removable", required=True, help="how much can go, a CSV file")
     parser.add_argument("--overview", required=True, help="its figure, a PNG file")
     parser.add_argument(
-        "--pictures", type=json.loads, required=True, help="JSON: the fields of reporting.Picture"
+        "--pictures", type=json.loads, required=True, help="JSON: the fields of report.html.Picture"
     )
     parser.add_argument("--provenance", nargs="+", required=True, help="of the training jobs")
     parser.add_argument("--published", nargs="*", default=[], help="claims.csv of published scales")

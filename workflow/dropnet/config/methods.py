@@ -8,18 +8,17 @@
 * `minimum (finetune)`: without the rewind, training goes on from the trained weights.
 """
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dropnet.errors import UserError, nearest
+from dropnet.method_names import FINETUNE, RANDOM_INIT, SHUFFLED, MethodName
 from dropnet.metrics import METRICS
 
 #: Variants that take over the masks, or the widths, that their metric's run has found.
-OF_PARENT = ("random_init", "shuffled")
-VARIANTS = (*OF_PARENT, "finetune")
-_NAME = re.compile(rf"(?P<metric>[^ ]*)( \((p=(?P<p>[^()]*)|(?P<variant>{'|'.join(VARIANTS)}))\))?")
+OF_PARENT = (RANDOM_INIT, SHUFFLED)
+VARIANTS = (*OF_PARENT, FINETUNE)
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Method:
     @property
     def trains_unpruned(self) -> bool:
         """Whether it trains the network with all its nodes, too, and not only the baseline does."""
-        return self.variant == "random_init"
+        return self.variant == RANDOM_INIT
 
     @property
     def parent(self) -> str | None:
@@ -60,16 +59,20 @@ def parse(name: str) -> Method:
     Raises:
         UserError: if the name is not written like those above, or its metric is unknown.
     """
-    match = _NAME.fullmatch(name)
-    if match is None or match["metric"] not in METRICS:
+    said = MethodName.of(name)
+    metric = replace(said, variant="").name
+    has_p = said.variant.startswith("p=")
+    known = has_p or said.variant in ("", *VARIANTS)
+    if said.name != name or metric not in METRICS or not known:
         metrics = (key for key, metric in METRICS.items() if not metric.per_layer)
         raise UserError(
             f"{name!r} is not a method{nearest(name, METRICS)}; allowed: {', '.join(metrics)}; each"
             " also with _layer behind it, and with a variant: 'minimum (p=0.3)',"
             " 'minimum (random_init)', 'minimum (shuffled)', 'minimum (finetune)'"
         )
-    p = None if match["p"] is None else _fraction(name, match["p"])
-    return Method(name, match["metric"], p, match["variant"])
+    if has_p:
+        return Method(name, metric, _fraction(name, said.variant.removeprefix("p=")))
+    return Method(name, metric, variant=said.variant or None)
 
 
 def _fraction(name: str, text: str) -> float:

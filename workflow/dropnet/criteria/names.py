@@ -1,41 +1,15 @@
 """What a method is compared with, by its name."""
 
-import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from dropnet.method_names import SHUFFLED, MethodName
 
 RANDOM = "random"
-SHUFFLED = "shuffled"
-_NAME = re.compile(r"(?P<metric>.+?)(?P<layer>_layer)?(?: \((?P<variant>.*)\))?")
 
 
-@dataclass(frozen=True)
-class Criterion:
-    """A method, taken apart.
-
-    Attributes:
-        metric: e.g. "minimum", also of the per-layer form.
-        per_layer: whether each layer loses the same share.
-        variant: what stands in brackets, e.g. "shuffled", "finetune", "p=0.3"; "" for nothing.
-    """
-
-    metric: str
-    per_layer: bool = False
-    variant: str = ""
-
-    @classmethod
-    def of(cls, method: str) -> "Criterion":
-        """Take a method's name apart."""
-        match = _NAME.fullmatch(method)
-        if match is None:
-            return cls(method)
-        return cls(match["metric"], match["layer"] is not None, match["variant"] or "")
-
-    @property
-    def name(self) -> str:
-        """The method's name."""
-        variant = f" ({self.variant})" if self.variant else ""
-        return f"{self.metric}{'_layer' if self.per_layer else ''}{variant}"
+class Criterion(MethodName):
+    """A method, and what it is compared with."""
 
     @property
     def is_control(self) -> bool:

@@ -22,9 +22,9 @@ from dropnet.criteria.contrasts import (
     WORSE,
 )
 from dropnet.criteria.league import RANK_MARK, against_random, in_percent
-from dropnet.criteria.names import Criterion
 from dropnet.figures import page
 from dropnet.figures.style import CHOSEN, EDGE_WIDTH, QUIET, UNSHOWN, context
+from dropnet.method_names import MethodName
 
 ROW_HEIGHT = 0.2  # inches, of a criterion and its per-layer form
 COLUMNS = 3  # experiments beside each other
@@ -52,7 +52,7 @@ def plot(table: pd.DataFrame, note: str) -> Figure:
     """
     rows = against_random(table)
     shown = rows[rows["verdict"] != UNDECIDED]
-    parts = [Criterion.of(name) for name in shown["criterion"]]
+    parts = [MethodName.of(name) for name in shown["criterion"]]
     shown = shown.assign(
         row=[replace(part, per_layer=False).name for part in parts],
         per_layer=[part.per_layer for part in parts],

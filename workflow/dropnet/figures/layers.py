@@ -8,10 +8,10 @@ import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dropnet.criteria.names import SHUFFLED, Criterion
 from dropnet.errors import UserError
 from dropnet.figures import page
 from dropnet.figures.style import context
+from dropnet.method_names import SHUFFLED, MethodName
 
 ROW_HEIGHT = 0.19  # inches
 TARGETS = (0.5, 0.2, 0.1)  # remaining, of the whole network; a panel for each
@@ -74,8 +74,8 @@ def header(table: pd.DataFrame, note: str) -> page.Header:
 
 
 def _is_shown(method: str) -> bool:
-    criterion = Criterion.of(method)
-    return not criterion.per_layer and criterion.variant != SHUFFLED
+    named = MethodName.of(method)
+    return not named.per_layer and named.variant != SHUFFLED
 
 
 def _order(table: pd.DataFrame) -> list[str]:

@@ -79,7 +79,7 @@ FRACTIONS = _series([f"minimum (p={p})" for p in (0.2, 0.3, 0.4, 0.5, 0.9)])
 # A metric that is listed nowhere is of the family `YOURS`; what chooses at random, the oracle and
 # every variant are controls.
 FAMILIES: dict[str, tuple[str, ...]] = {
-    "weights": ("l1_norm", "l2_norm", "l2_norm_fan_in", "fpgm", "bn_scale", "group_lasso"),
+    "weights": ("l1_norm", "l2_norm", "l2_norm_fan_in", "fpgm"),
     "activations": ("minimum", "maximum", "apoz", "apoz_notebook", "variance"),
     "gradients and curvature": (
         *("taylor", "gate_fisher", "weight_fisher", "gate_obs", "sensitivity", "synflow"),

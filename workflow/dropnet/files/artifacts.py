@@ -22,7 +22,7 @@ TEMPORARY = ".*.tmp"  # what files are called while they are written
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` and rename it to `path` when the block succeeds.
 
-    A file under its final name is therefore always whole, however the process ended.
+    A file under its final name is therefore always whole, however process or machine ended.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,9 +32,20 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(0o666 & ~_umask())  # mkstemp makes files private; artifacts are shared
+        _keep(temporary)  # else a loss of power can leave the new name without the content
         os.replace(temporary, path)
+        _keep(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _keep(path: Path) -> None:
+    """Wait until a file's content, or the names in a folder, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _umask() -> int:

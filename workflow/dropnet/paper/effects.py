@@ -13,9 +13,8 @@ import numpy as np
 import pandas as pd
 
 from dropnet.estimates import Estimate, average, common_range
+from dropnet.method_names import RANDOM_INIT, MethodName
 from dropnet.paper.claims import Statement
-
-FRESH = "(random_init)"  # at the end of the name of a method that starts from weights of its own
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ def effects_of(
         stop_fraction: of the experiment; with 1, all runs count as whole.
     """
     names = [methods[name] for name in statement.curves]
-    fresh = any(name.endswith(FRESH) for name in names)
+    fresh = any(MethodName.of(name).variant == RANDOM_INIT for name in names)
     curves: dict[str, dict[Any, tuple[list[float], list[float]]]] = {
         name: {
             seed: (rows["fraction_remaining"].tolist(), rows["test_accuracy"].tolist())

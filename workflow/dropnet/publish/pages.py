@@ -25,6 +25,7 @@ from dropnet.errors import UserError
 from dropnet.estimates import FEWEST_SEEDS, Estimate
 from dropnet.files.artifacts import write_text
 from dropnet.files.code_files import WORKFLOW
+from dropnet.method_names import MethodName
 from dropnet.paper import protocol
 from dropnet.paper.claims import load
 from dropnet.paper.controls import REDUCED_SEEDS
@@ -304,7 +305,8 @@ def _shares(facts: Facts) -> tuple[list[str], dict[str, list[str]]]:
     """Methods, and for each experiment the largest share that goes by each within a point."""
     if not (facts.folder / "removable.csv").exists():
         return [], {}
-    table = facts.shares[~facts.shares["method"].str.contains("(", regex=False)]
+    is_variant = facts.shares["method"].map(lambda name: MethodName.of(name).variant != "")
+    table = facts.shares[~is_variant]
     methods = list(dict.fromkeys(table["method"]))
     shares = {
         str(name): [

@@ -162,7 +162,7 @@ class Stack:
     """
 
     def __init__(self, task: Task, weights: Sequence[Weights]) -> None:
-        """Stack networks given by weights as `models.initial_weights` and `compact` name them."""
+        """Stack networks given by weights as `networks.weights.initial_weights` names them."""
         self.task = task
         self.size = len(weights)
         depth = len(weights[0]) // 2
