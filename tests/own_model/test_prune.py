@@ -10,10 +10,8 @@ from torch.nn.utils.prune import l1_unstructured
 from torch.utils.data import TensorDataset
 
 from dropnet.errors import UserError
-from dropnet.networks.masks import Masks
-from dropnet.own_model.prune import drop_lowest_but_one, prune_model
-from dropnet.pruning.schedule import count_dropped, remaining_counts
-from dropnet.randomness import generator
+from dropnet.own_model.prune import prune_model
+from dropnet.pruning.schedule import remaining_counts
 
 NEEDS = pytest.mark.usefixtures("torch_pruning")
 INPUTS = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
@@ -159,22 +157,6 @@ def test_one_unit_of_each_layer_stays_however_little_is_wanted(metric):
     )
     assert pruned.cycles[-1].units == {"0": 1, "3": 1, "6": 1}
     assert pruned.model(IMAGES).shape == (4, 3)
-
-
-def test_the_lowest_go_but_for_the_last_of_a_layer():
-    importance = [torch.tensor([1.0, 2.0]), torch.tensor([9.0, 8.0, 3.0])]
-    ties = generator("ties", 0, 0)
-
-    def kept(share, per_layer):
-        masks = drop_lowest_but_one(Masks.full([2, 3]), importance, share, per_layer, ties)
-        return [masks.kept(layer).tolist() for layer in range(2)]
-
-    assert count_dropped(5, 0.6) == 3
-    assert kept(0.2, False) == [[1], [0, 1, 2]]
-    assert kept(0.6, False) == [[1], [0]]  # the one of 2.0 is the last of its layer
-    assert kept(0.9, False) == [[1], [0]]
-    assert kept(0.0, True) == [[1], [0, 1]]
-    assert kept(0.9, True) == [[1], [0]]
 
 
 @NEEDS

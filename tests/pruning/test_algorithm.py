@@ -148,6 +148,37 @@ def test_the_notebooks_spare_the_last_of_one_candidate_too_many():
     assert [m.tolist() for m in notebook.layers] == [[False, True, False], [True, True]]
 
 
+def test_the_lowest_go_but_for_the_last_of_a_layer():
+    importance = tensors([[1, 2], [9, 8, 3]])
+
+    def kept(share, per_layer):
+        masks = drop_lowest(Masks.full([2, 3]), importance, share, per_layer, generator(0), keep=1)
+        return [masks.kept(layer).tolist() for layer in range(2)]
+
+    assert count_dropped(5, 0.6) == 3
+    assert kept(0.2, False) == [[1], [0, 1, 2]]
+    assert kept(0.6, False) == [[1], [0]]  # the one of 2.0 is the last of its layer
+    assert kept(0.9, False) == [[1], [0]]
+    assert kept(0.0, True) == [[1], [0, 1]]
+    assert kept(0.9, True) == [[1], [0]]
+
+
+@given(layers_of_scores, fractions, st.integers(0, 3), st.integers(0, 1000))
+def test_what_has_to_stay_of_each_layer_is_passed_over(layers, share, keep, seed):
+    """By brute force: one node after the other, the lowest of those that may go."""
+    left = [len(layer) for layer in layers]
+    masks, ties = Masks.full(left), generator(seed)
+    after = drop_lowest(masks, tensors(layers), share, False, generator(seed), keep=keep)
+    gone = set()
+    for node in lowest(torch.cat(tensors(layers)), sum(left), ties).tolist():
+        layer = next(i for i in range(len(layers)) if node < sum(map(len, layers[: i + 1])))
+        if len(gone) < count_dropped(sum(map(len, layers)), share) and left[layer] > keep:
+            gone.add(node)
+            left[layer] -= 1
+    stays = torch.cat(after.layers).tolist()
+    assert stays == [node not in gone for node in range(len(stays))]
+
+
 def test_an_empty_layer_drops_nothing():
     masks = Masks((torch.zeros(3, dtype=torch.bool), torch.ones(2, dtype=torch.bool)))
     after = drop_lowest(masks, tensors([[], [1, 2]]), 0.5, per_layer=True, ties=generator(0))

@@ -11,7 +11,7 @@ import torch
 
 from dropnet.networks.cycle import Weights
 from dropnet.networks.models import Conv, Flatten, MaxPool
-from dropnet.networks.steps import Step, Sum, Weighted, weighted_steps
+from dropnet.networks.steps import Step, Sum, Weighted, in_rows, weighted_steps
 
 
 def round_up(
@@ -73,9 +73,9 @@ class _Walk:
             case MaxPool():
                 self.height, self.width = self.height // 2, self.width // 2
             case Flatten():
-                positions = torch.arange(self.height * self.width).view(-1, 1)
-                self.live = (positions * self.channels + self.live).flatten()
-                self.channels *= self.height * self.width
+                positions = self.height * self.width
+                self.live = in_rows(self.live, self.channels, positions)
+                self.channels *= positions
         return step
 
     def _up(self, count: int) -> int:

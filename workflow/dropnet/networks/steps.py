@@ -112,10 +112,9 @@ def _steps(layers: Sequence[Layer], walk: _Walk) -> tuple[Step, ...]:
                 walk.height = walk.width = 1
                 steps.append(layer)
             case Flatten():
-                # positions first, channels last: Keras' order
-                positions = torch.arange(walk.height * walk.width).view(-1, 1)
-                walk.live = (positions * walk.channels + walk.live).flatten()
-                walk.channels *= walk.height * walk.width
+                positions = walk.height * walk.width
+                walk.live = in_rows(walk.live, walk.channels, positions)
+                walk.channels *= positions
                 walk.height = walk.width = 1
                 steps.append(layer)
             case Residual():
@@ -155,6 +154,22 @@ def _sum(layer: Residual, walk: _Walk) -> Sum:
     )
     walk.live = both
     return step
+
+
+def in_rows(live: torch.Tensor, channels: int, positions: int) -> torch.Tensor:
+    """Return where some of the channels of images are in rows, in the order of a `Flatten`.
+
+    That is Keras': position by position, at each all channels.
+
+    Args:
+        live: which of the channels, [live].
+        channels: how many there are.
+        positions: height times width of the images.
+
+    Returns:
+        [positions * live].
+    """
+    return (torch.arange(positions).view(-1, 1) * channels + live).flatten()
 
 
 def flattened(images: torch.Tensor) -> torch.Tensor:

@@ -14,8 +14,7 @@ from dropnet.metrics import METRICS, Metric
 from dropnet.networks.masks import Masks
 from dropnet.own_model.graph import in_short
 from dropnet.own_model.units import Units, find_units, size_of
-from dropnet.pruning.algorithm import lowest
-from dropnet.pruning.schedule import count_dropped
+from dropnet.pruning.algorithm import drop_lowest
 from dropnet.randomness import generator
 
 
@@ -115,50 +114,15 @@ def prune_model(
         if masks.fraction_remaining <= stop_fraction or max(masks.remaining) == 1:
             break
         statistics = units.statistics(current, masks, _inputs(current, samples))
-        masks = drop_lowest_but_one(
+        masks = drop_lowest(
             masks,
             chosen.importance(statistics),
             prune_fraction,
             chosen.per_layer,
             generator("ties", seed, cycle.number),
+            keep=1,  # a model with a layer of no unit would be no model
         )
     return PrunedModel(current, cycles, {g.layers[0]: g.layers for g in units.groups})
-
-
-def drop_lowest_but_one(
-    masks: Masks,
-    importance: Sequence[torch.Tensor],
-    prune_fraction: float,
-    per_layer: bool,
-    ties: torch.Generator,
-) -> Masks:
-    """Return the masks without the share p of units of lowest importance; one of a layer stays.
-
-    As `pruning.algorithm.drop_lowest`, but a model with a layer of no unit would be no model.
-
-    Args:
-        masks: of the units.
-        importance: one score a remaining unit, for each layer.
-        prune_fraction: share p; max(1, int(p * remaining)) go, fewer if not so many may.
-        per_layer: count and compare in each layer, or over the whole network.
-        ties: random numbers that order units of equal importance.
-    """
-    if per_layer:
-        counts = [min(count_dropped(len(s), prune_fraction), len(s) - 1) for s in importance]
-        return masks.drop(
-            [lowest(s, count, ties) for s, count in zip(importance, counts, strict=True)]
-        )
-    everything = torch.cat(list(importance))
-    left = [len(scores) for scores in importance]
-    layers = [number for number, count in enumerate(left) for _ in range(count)]
-    gone = torch.zeros(len(everything), dtype=torch.bool)
-    count = count_dropped(len(everything), prune_fraction)
-    for unit in lowest(everything, len(everything), ties).tolist():
-        if count and left[layers[unit]] > 1:
-            gone[unit] = True
-            left[layers[unit]] -= 1
-            count -= 1
-    return masks.drop([g.nonzero().flatten() for g in gone.split([len(s) for s in importance])])
 
 
 def _cycle(

@@ -58,6 +58,7 @@ def drop_lowest(
     per_layer: bool,
     ties: torch.Generator,
     selection: str = "exact",
+    keep: int = 0,
 ) -> Masks:
     """Return the masks without the share p of the remaining nodes of lowest importance.
 
@@ -69,16 +70,28 @@ def drop_lowest(
         per_layer: count and compare in each layer, or over the whole network.
         ties: random numbers that order nodes of equal importance.
         selection: one of `metrics.SELECTIONS`; only matters over the whole network.
+        keep: how many nodes of each layer stay, those of highest importance; fewer go where no
+            more may.
     """
+    sizes = [len(scores) for scores in importance]
     if per_layer:
-        gone = [lowest(s, count_dropped(len(s), prune_fraction), ties) for s in importance]
+        counts = [min(count_dropped(n, prune_fraction), max(0, n - keep)) for n in sizes]
+        gone = [lowest(s, count, ties) for s, count in zip(importance, counts, strict=True)]
         return masks.drop(gone)
     everything = torch.cat(list(importance))
     count = count_dropped(len(everything), prune_fraction)
-    candidates = lowest(everything, count + (selection == "notebook"), ties)
+    candidates = lowest(everything, len(everything), ties)
+    if keep:
+        layer = torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes))[candidates]
+        stay = [(layer == number).nonzero().flatten()[-keep:] for number in range(len(sizes))]
+        free = torch.ones(len(candidates), dtype=torch.bool)
+        free[torch.cat(stay)] = False
+        candidates = candidates[free]
+    if selection == "notebook":
+        candidates = candidates[: count + 1].sort().values
     marked = torch.zeros(len(everything), dtype=torch.bool)
-    marked[candidates.sort().values[:count]] = True
-    return masks.drop([m.nonzero().flatten() for m in marked.split([len(s) for s in importance])])
+    marked[candidates[:count]] = True
+    return masks.drop([m.nonzero().flatten() for m in marked.split(sizes)])
 
 
 def lowest(importance: torch.Tensor, count: int, ties: torch.Generator) -> torch.Tensor:
