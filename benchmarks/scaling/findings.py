@@ -201,11 +201,12 @@ def beside_recorded(forecast: Forecast) -> dict[str, Any]:
                 "own": {"median": ratios.median(), "min": ratios.min(), "max": ratios.max()},
             }
         )
-    alike = jobs.groupby(["scale", "experiment", "method"]).recorded.agg(["min", "max"])
-    (_, experiment, method), most = max(
+    alike = jobs.groupby(["scale", "experiment", "method", "seeds"]).recorded.agg(["min", "max"])
+    (_, experiment, method, seeds), most = max(
         alike.iterrows(), key=lambda row: row[1]["max"] / row[1]["min"]
     )
-    return {"rows": rows, "alike": {"job": f"{experiment}, {method}"} | most.to_dict()}
+    job = {"job": f"{experiment}, {method}", "seeds": int(seeds)}
+    return {"rows": rows, "alike": job | most.to_dict()}
 
 
 def predicted_and_recorded(forecast: Forecast) -> Iterator[dict[str, Any]]:
@@ -226,6 +227,7 @@ def predicted_and_recorded(forecast: Forecast) -> Iterator[dict[str, Any]]:
                 "model": settings.model,
                 "experiment": job.experiment,
                 "method": job.name,
+                "seeds": len(job.seed_numbers),
                 "predicted": loading
                 + training_seconds(settings, job, means[settings.model], speed),
                 "own": loading + training_seconds(settings, job, own, speed),

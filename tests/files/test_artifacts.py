@@ -13,7 +13,13 @@ from safetensors.torch import save_file
 
 from dropnet.data.dataset import Dataset
 from dropnet.errors import UserError
-from dropnet.files.artifacts import load_tensors, read_json, save_tensors, write_json
+from dropnet.files.artifacts import (
+    load_tensors,
+    read_json,
+    save_tensors,
+    write_json,
+    write_text,
+)
 from dropnet.files.csv_tables import read_table, write_table
 from dropnet.files.provenance import Moment, collect
 from dropnet.networks.cycle import Cycle, Network, Results
@@ -222,3 +228,38 @@ def test_a_file_system_that_cannot_lock(tmp_path, monkeypatch, number):
     monkeypatch.setattr(resume.fcntl, "flock", flock)
     with pytest.raises(UserError, match="that file system cannot lock files .*; mount it with"):
         FinishedCycles(tmp_path, "made from")
+
+
+# ------------------------------------------------------------------------------ loss of power
+
+
+def test_content_is_on_the_disk_before_the_name_and_the_name_before_the_end(tmp_path, monkeypatch):
+    done = []
+
+    def fsync(handle):
+        done.append(os.readlink(f"/proc/self/fd/{handle}"))
+
+    def replaced(temporary, path):
+        done.append(path)
+        os.rename(temporary, path)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "replace", replaced)
+    write_text(tmp_path / "a.txt", "content")
+    first, second, third = done
+    assert first.startswith(f"{tmp_path}/.a.txt.")
+    assert (second, third) == (tmp_path / "a.txt", str(tmp_path))
+
+
+def test_a_folder_that_cannot_be_flushed_is_no_error_but_a_file_is(tmp_path, monkeypatch):
+    def fsync(handle, folders_alone=True):
+        if os.path.isdir(f"/proc/self/fd/{handle}") or not folders_alone:
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_text(tmp_path / "a.txt", "content")
+    assert (tmp_path / "a.txt").read_text() == "content"
+    monkeypatch.setattr(os, "fsync", lambda handle: fsync(handle, folders_alone=False))
+    with pytest.raises(OSError, match="Invalid"):
+        write_text(tmp_path / "b.txt", "content")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]

@@ -81,7 +81,7 @@ def test_prose_is_given_no_difference_of_runs_that_were_cut_off(published):
     assert len(path.read_text().splitlines()) == len(lines) - 1
     facts = Facts(path.parent)
     assert facts.gap("FC5-FC5", "minimum", "minimum_layer", 0.4, 0.6)
-    with pytest.raises(UserError, match=r"FC5-FC5: minimum and minimum_layer have no two seeds"):
+    with pytest.raises(UserError, match=r"FC5-FC5: no two seeds of minimum and minimum_layer from"):
         facts.gap("FC5-FC5", "minimum", "minimum_layer", 0.2, 0.6)
 
 

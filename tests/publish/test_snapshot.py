@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -145,12 +144,12 @@ def test_seeds_that_are_in_two_blocks_are_those_of_the_larger_one(project):
     assert {job["seeds"] for job in record()["jobs"]} == {"0-2"}
 
 
-def test_of_two_blocks_the_smaller_one_may_not_be_the_newer_one(project):
+def test_of_two_blocks_the_smaller_one_may_not_be_the_later_one(project):
     for method in ("baseline", *METHODS):
         write_job(method, [0, 1, 2], commit="beef" * 10)
     table = Path("results/small/FC5-FC5/minimum/runs_seeds1-1.csv")
-    os.utime(table, (table.with_name("runs_seeds0-2.csv").stat().st_mtime + 60,) * 2)
-    refused("runs_seeds1-1.csv: newer than runs_seeds0-2.csv, which has some of its seeds as well")
+    edit_json(provenance_of("minimum", 1), started="2026-01-01T00:00:01+00:00")
+    refused("runs_seeds1-1.csv: made later than runs_seeds0-2.csv, which has some of its seeds as")
     table.unlink()
     publish(Plan(CONFIG), "small")
 
@@ -216,6 +215,8 @@ def test_published_in_steps_is_published_at_once(project, steps):
         (job["method"], job["seeds"]) for job in origin["jobs"] if job["method"] != "baseline"
     ]
     assert methods == [(m, s) for m in METHODS for s in ("0-0", "1-1")]
+    told = [json.dumps(job) for job in origin["jobs"]]
+    assert len(told) == len(set(told))
 
 
 @pytest.mark.parametrize(("published", "later"), ["AB", "BA"])
@@ -329,7 +330,8 @@ def test_other_settings_of_one_experiment_are_refused_or_replace_it(project):
         config,
     )
     refused(r"^--replace: 'FC5-FC6' is not configured \(did you", config, replacing=["FC5-FC6"])
-    publish(Plan(config), "small", replacing=["FC5-FC5"])
+    done = publish(Plan(config), "small", replacing=["FC5-FC5"])
+    assert (done.replaced, done.removed) == (0, 2)  # seed 0 of both methods
     assert record()["reductions"]["FC5-FC5"] == "1 of 15 seeds, at most 3 of 100 epochs a cycle"
     assert set(pd.read_csv(PUBLISHED / "runs.csv")["seed"]) == {1}
 
@@ -454,6 +456,7 @@ def test_unclean_results_are_refused_unless_allowed(project, method, git, messag
     refused(message)
     publish(Plan(CONFIG), "small", allow_dirty=True)
     assert record()["clean"] is False
+    assert Record.read(RECORD).unclean == {"FC5-FC5": {method: "0-0"}}
     assert git in [{key: job[key] for key in ("commit", "clean")} for job in record()["jobs"]]
 
 

@@ -32,6 +32,8 @@ def main() -> None:
         print(f"not complete yet: {', '.join(done.left_out)}")
     if done.replaced:
         print(f"replaced: {done.replaced} runs that were published with other numbers")
+    if done.removed:
+        print(f"removed: {done.removed} runs that were published, and are not among these")
     folder = done.files[0].parent
     print(f"{len(done.files)} files in {folder}; make pages brings the pages up to date")
 

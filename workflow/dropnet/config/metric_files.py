@@ -15,6 +15,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from dropnet.config.methods import VARIANTS
 from dropnet.errors import UserError
 from dropnet.files.code_files import WORKFLOW
 from dropnet.metrics import FOLDER, GRADIENTS, NETWORKS, networks_in
@@ -75,14 +76,13 @@ def check_metrics(folder: Path = FOLDER) -> None:
 
 def _check_name(file: Path) -> None:
     """Refuse names that a path or another method has."""
-    taken = file.stem == BASELINE or re.search(
-        r"_(layer|random_init|shuffled|finetune|p\d.*)$", file.stem
-    )
+    ends = ("layer", *VARIANTS)
+    taken = file.stem == BASELINE or re.search(rf"_({'|'.join(ends)}|p\d.*)$", file.stem)
     if taken or not re.fullmatch(r"[a-z][a-z0-9_]*", file.stem):
         raise UserError(
             f"{file}: {file.stem!r} is not allowed as the name of a metric; allowed: small letters,"
-            f" digits and _, but not {BASELINE}, and none of _layer,"
-            " _random_init, _shuffled, _finetune and _p1 at the end"
+            f" digits and _, but not {BASELINE}, and none of"
+            f" {', '.join(f'_{end}' for end in ends)} and _p1 at the end"
         )
 
 

@@ -7,7 +7,7 @@ asks whether the mean difference is 0. All of these tests in one table, of all e
 references and ranges, are one family, corrected by Holm's method, so that the probability of even
 one wrong "better" or "worse" is at most 5%. Over the lower range a few collapsed networks can
 decide the mean; there Wilcoxon's signed-rank test of the same differences stands beside it, and
-these tests are a family of their own: both together are wrong with a probability of at most 10%.
+these tests are a family of their own. Of any mistake in either the probability is at most 10%.
 
 What could not decide is not of a family and has a reason: too few seeds, curves that end too early,
 networks that diverged, networks near chance, seeds that do not differ.

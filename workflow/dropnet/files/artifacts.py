@@ -5,7 +5,7 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,15 +31,16 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
+        _flush(temporary)  # else a loss of power can leave the new name without the content
         temporary.chmod(0o666 & ~_umask())  # mkstemp makes files private; artifacts are shared
-        _keep(temporary)  # else a loss of power can leave the new name without the content
         os.replace(temporary, path)
-        _keep(path.parent)
+        with suppress(OSError):  # some file systems cannot; the file is there all the same
+            _flush(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _keep(path: Path) -> None:
+def _flush(path: Path) -> None:
     """Wait until a file's content, or the names in a folder, are on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:

@@ -1,5 +1,6 @@
-"""As `l2_norm`, divided by the number of weights, so that layers of unequal fan-in can be compared.
+"""As `l2_norm`, divided by the number of weights, to rank layers of unequal fan-in together.
 
+A norm grows with the square root of that number, so that layers with many inputs go first.
 Score: the 2-norm of the weights that enter a node or filter, over how many of them remain. In the
 `_layer` form it orders as `l2_norm` does. The division is ours.
 """

@@ -157,9 +157,9 @@ def _sum(layer: Residual, walk: _Walk) -> Sum:
 
 
 def in_rows(live: torch.Tensor, channels: int, positions: int) -> torch.Tensor:
-    """Return where some of the channels of images are in rows, in the order of a `Flatten`.
+    """Return the places that some channels of images have in the rows that a `Flatten` makes.
 
-    That is Keras': position by position, at each all channels.
+    The order is Keras': position by position, at each all channels.
 
     Args:
         live: which of the channels, [live].

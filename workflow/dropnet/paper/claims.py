@@ -56,7 +56,10 @@ class Statement:
     def of_ours(
         cls, method: str, other: str | None, over: tuple[float, float], above: float = 0.0
     ) -> "Statement":
-        """Return a statement that the paper does not make: that one method is better so far."""
+        """Return a statement that the paper does not make: that a method is better by so much.
+
+        Than another one; without one, than the unpruned network.
+        """
         return cls("", "", "", method, other, over, above, None, sentence="", page=0, section="")
 
     @property

@@ -154,8 +154,8 @@ class Facts:
         )
         if found.cut_off or len(found.by_seed) < 2:
             raise UserError(
-                f"{experiment}: {' and '.join(names)} have no two seeds from {over[0]} to"
-                f" {over[1]}, or some that were cut off above"
+                f"{experiment}: no two seeds of {' and '.join(names)} from {over[0]} to {over[1]},"
+                " or some that were cut off above"
             )
         estimate = Estimate.of(found.by_seed, found.unshared)
         return in_points(estimate.value, *estimate.interval)

@@ -89,13 +89,17 @@ class Record:
         return sorted({job["commit"] or "unknown" for job in self.jobs})
 
     @property
-    def unclean(self) -> dict[str, list[str]]:
-        """The methods of each experiment that ran on code which was not committed."""
-        found: dict[str, list[str]] = {}
+    def unclean(self) -> dict[str, dict[str, str]]:
+        """What ran on code that was not committed: methods by experiment, and their seeds."""
+        found: dict[str, dict[str, list[int]]] = {}
         for job in self.jobs:
             if not (job["commit"] and job["clean"] is True):
-                found.setdefault(job["experiment"], []).append(job["method"])
-        return {name: list(dict.fromkeys(methods)) for name, methods in found.items()}
+                methods = found.setdefault(job["experiment"], {})
+                methods.setdefault(job["method"], []).extend(_seed_numbers(job["seeds"]))
+        return {
+            name: {method: _blocks(seeds) for method, seeds in methods.items()}
+            for name, methods in found.items()
+        }
 
     @property
     def clean(self) -> bool:
@@ -230,7 +234,12 @@ class Record:
             self,
             settings=settings,
             inputs={**self.inputs, **old.inputs},
-            jobs=_in_order([*old.jobs, *self.jobs], list(settings), order),
+            # a baseline that kept runs need may be among the new jobs as well
+            jobs=_in_order(
+                [*old.jobs, *(job for job in self.jobs if job not in old.jobs)],
+                list(settings),
+                order,
+            ),
         )
 
     def refuse_unclean(self) -> None:

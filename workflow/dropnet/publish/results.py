@@ -69,7 +69,7 @@ class Finished:
     def _blocks(self, experiment: str, method: Method) -> list[Job]:
         """The complete jobs of a method; where blocks of seeds overlap, the larger one counts.
 
-        Raises UserError if the smaller one was made later: which of them is meant, nobody can tell.
+        Raises UserError if the other one was made later: which of them is meant, nobody can tell.
         """
         folder = self.folder / Job(experiment, method, "0-0").folder
         found = [
@@ -84,17 +84,18 @@ class Finished:
                 continue
             larger = [other for other in chosen if {*other.seed_numbers} & {*job.seed_numbers}]
             for other in larger:
-                self._refuse_newer(job, other)
+                self._refuse_later(job, other)
             if not larger:
                 chosen.append(job)
         return sorted(chosen, key=lambda job: job.seed_numbers.start)
 
-    def _refuse_newer(self, job: Job, larger: Job) -> None:
-        table, of_larger = self.files_of(job)[0], self.files_of(larger)[0]
-        if table.stat().st_mtime > of_larger.stat().st_mtime:
+    def _refuse_later(self, job: Job, larger: Job) -> None:
+        (table, _, made), (counts, _, made_first) = self.files_of(job), self.files_of(larger)
+        started, first = (read_valid_json(path, "job")["started"] for path in (made, made_first))
+        if started > first:
             raise UserError(
-                f"{table}: newer than {of_larger.name}, which has some of its seeds as well; delete"
-                " the one that shall not count"
+                f"{table}: made later than {counts.name}, which has some of its seeds as well;"
+                " delete the one that shall not count"
             )
 
     @property

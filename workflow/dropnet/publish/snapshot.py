@@ -39,11 +39,13 @@ class Published:
         files: what published/<scale>/ has now, runs.csv the first.
         left_out: experiments of the scale of which a method or a seed is not complete.
         replaced: how many runs it had before with other numbers.
+        removed: how many it had before that it has no longer.
     """
 
     files: list[Path]
     left_out: list[str]
     replaced: int
+    removed: int
 
 
 def publish(
@@ -69,9 +71,14 @@ def publish(
         new.record.refuse_unclean()
     folder = Path("published", scale)
     with alone(folder.parent):
-        old = Snapshot.read(folder).only(plan.experiments.keys() - set(replacing))
-        files = new.merged(old, plan).write(folder, plan)
-        return Published(files, finished.left_out, new.differing_from(old))
+        before = Snapshot.read(folder)
+        merged = new.merged(before.only(plan.experiments.keys() - set(replacing)), plan)
+        return Published(
+            files=merged.write(folder, plan),
+            left_out=finished.left_out,
+            replaced=merged.differing_from(before),
+            removed=len(_keys(before.runs) - _keys(merged.runs)),
+        )
 
 
 @dataclass(frozen=True)
