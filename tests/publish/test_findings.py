@@ -147,7 +147,7 @@ def test_the_short_answer_counts_what_the_tables_say():
     others = decided[["verdict_half", "verdict_double", "verdict_fifth"]]
     changed = others.ne("") & others.ne(decided["verdict"], axis=0)
     readme = (PUBLISHED.parent / "README.md").read_text()
-    assert f"**{len(holds)} of these hold**" in readme
+    assert f"**{len(holds)} hold**" in readme
     assert f"{of_maximum} say only that dropping the *most*" in readme
     assert f"Of the {len(decided)} that are decided, {changed.any(axis=1).sum()} would" in readme
 
@@ -383,6 +383,10 @@ def change(facts, experiment, method, at):
 def test_resnet18_loses_accuracy_with_a_fifth_and_with_half_no_loss_is_shown():
     claims = REDUCED.claims.set_index("statement")
     run = claims[(claims["verdict"] != "not run") & (claims["claim"] != "C4")]
+    alone = run["seeds"] == 1
+    assert set(run.index[alone]) == {"C7.7", "C7.8", "C9.1", "C9.3"}
+    assert set(run["verdict"][alone]) == {"open at reduced scale"}
+    run = run[~alone]
     assert (run["seeds"] >= 8).all()
     assert run["verdict"].str.removesuffix(" at reduced scale").to_dict() == {
         **{"C5.1": "contradicted", "C5.2": "contradicted"},
