@@ -334,12 +334,19 @@ def test_networks_near_chance_are_told_with_a_better_figure_to_look_at():
     ("runs", "words"),
     [
         ([1, 1, 1], "A single run, no bars."),
-        ([2, 3, 3], "Mean of 2 to 3 runs; bars: 1.96 standard errors."),
+        ([2, 3, 3], "Mean of at most 3 runs; bars: 1.96 standard errors."),
     ],
 )
 def test_number_of_runs(runs, words):
     curve = make_curve(["minimum"]).assign(runs=runs)
     assert header(curve, make_face()).note == f"MNIST. {words}"
+
+
+def test_methods_with_fewer_runs_are_named():
+    curve = make_curve(["minimum", "apoz", "random", "maximum"])
+    counts = {"minimum": 8, "apoz": 1, "random": 3, "maximum": 1}
+    curve = curve.assign(runs=curve["method"].map(counts))
+    assert "Mean of 8 runs (random: 3; apoz, maximum: 1); bars" in header(curve, make_face()).note
 
 
 def test_diverged_networks_are_counted_on_the_face():

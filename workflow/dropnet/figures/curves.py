@@ -173,13 +173,12 @@ def plot(curve: pd.DataFrame, face: Face, paper: pd.DataFrame | None = None) -> 
 
 def header(curve: pd.DataFrame, face: Face, paper: pd.DataFrame | None = None) -> page.Header:
     """Say what the points are, and the scale they were made at."""
-    fewest, most = int(curve["runs"].min()), int(curve["runs"].max())
-    runs = f"{most} runs" if fewest == most else f"{fewest} to {most} runs"
+    most = int(curve["runs"].max())
     note = f"{curve['dataset'].iloc[0]}. "
     if not curve[face.quantity].map(math.isfinite).any():
         note += f"Nothing to draw: no network has a finite {face.quantity}."
     elif most > 1:
-        note += f"Mean of {runs}; bars: 1.96 standard errors."
+        note += f"Mean of {_runs(curve)}; bars: 1.96 standard errors."
     else:
         note += "A single run, no bars."
     note += _diverged(curve, face.quantity)
@@ -203,6 +202,18 @@ def header(curve: pd.DataFrame, face: Face, paper: pd.DataFrame | None = None) -
         scale += f" Cut off: {face.cut_off}."
     warns = bool(face.reductions or face.missing or face.cut_off)
     return page.Header(face.title, note, scale, warns=warns)
+
+
+def _runs(curve: pd.DataFrame) -> str:
+    """How many runs each method has: "8 runs (apoz: 1)"; "at most", where some end earlier."""
+    runs = curve.groupby("method", sort=False)["runs"]
+    at_most = "at most " if (runs.min() < runs.max()).any() else ""
+    methods: dict[int, list[str]] = {}
+    for method, count in runs.max().items():
+        methods.setdefault(int(count), []).append(str(method))
+    most, *fewer = sorted(methods, reverse=True)
+    others = "; ".join(f"{', '.join(methods[count])}: {count}" for count in fewer)
+    return f"{at_most}{most} runs" + (f" ({others})" if others else "")
 
 
 def _near_chance(curve: pd.DataFrame, face: Face) -> str:
