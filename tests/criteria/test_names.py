@@ -2,11 +2,12 @@
 
 import pytest
 
-from dropnet.criteria.names import Criterion, pairs
+from dropnet.criteria.names import pairs, references
+from dropnet.method_names import MethodName
 
 
 @pytest.mark.parametrize(
-    ("method", "references"),
+    ("method", "expected"),
     [
         ("minimum", ["random", "minimum (shuffled)"]),
         ("l2_norm_fan_in_layer", ["random_layer", "l2_norm_fan_in_layer (shuffled)"]),
@@ -18,9 +19,9 @@ from dropnet.criteria.names import Criterion, pairs
         ("fpgm_layer (shuffled)", []),
     ],
 )
-def test_a_method_is_compared_with_what_differs_in_nothing_but_the_choice(method, references):
-    assert Criterion.of(method).references == references
-    assert Criterion.of(method).name == method
+def test_a_method_is_compared_with_what_differs_in_nothing_but_the_choice(method, expected):
+    assert references(method) == expected
+    assert MethodName.of(method).name == method
 
 
 def test_a_method_is_paired_with_what_the_experiment_has():

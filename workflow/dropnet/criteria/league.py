@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 
 from dropnet.criteria.contrasts import BETTER, RANGES, UNDECIDED, WORSE
-from dropnet.criteria.names import RANDOM, Criterion
+from dropnet.criteria.names import RANDOM
+from dropnet.method_names import MethodName
 from dropnet.paper.protocol import DROPNET
 from dropnet.paper.verdicts import in_points
 
@@ -69,7 +70,7 @@ def against_shuffled(table: pd.DataFrame) -> pd.DataFrame:
 
 def _metrics(table: pd.DataFrame) -> pd.Series:
     """That of each reference."""
-    return table["reference"].map(lambda name: Criterion.of(name).metric)
+    return table["reference"].map(lambda name: MethodName.of(name).metric)
 
 
 def league(table: pd.DataFrame) -> League:

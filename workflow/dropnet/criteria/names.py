@@ -8,24 +8,17 @@ from dropnet.method_names import SHUFFLED, MethodName
 RANDOM = "random"
 
 
-class Criterion(MethodName):
-    """A method, and what it is compared with."""
+def references(method: str) -> list[str]:
+    """Return what a method is compared with: random choice alike; its shuffled form.
 
-    @property
-    def is_control(self) -> bool:
-        """Whether it chooses at random, all or what goes within the layers."""
-        return self.metric == RANDOM or self.variant == SHUFFLED
-
-    @property
-    def references(self) -> list[str]:
-        """What it is compared with: random choice of its scope and variant; itself, shuffled.
-
-        So the two differ in nothing but the choice. A control has none.
-        """
-        if self.is_control:
-            return []
-        shuffled = [] if self.variant else [replace(self, variant=SHUFFLED).name]
-        return [replace(self, metric=RANDOM).name, *shuffled]
+    So the two differ in nothing but the choice. What chooses at random, all or what goes within the
+    layers, is compared with nothing.
+    """
+    said = MethodName.of(method)
+    if said.metric == RANDOM or said.variant == SHUFFLED:
+        return []
+    shuffled = [] if said.variant else [replace(said, variant=SHUFFLED).name]
+    return [replace(said, metric=RANDOM).name, *shuffled]
 
 
 def pairs(methods: Iterable[str]) -> list[tuple[str, str]]:
@@ -34,6 +27,6 @@ def pairs(methods: Iterable[str]) -> list[tuple[str, str]]:
     return [
         (method, reference)
         for method in present
-        for reference in Criterion.of(method).references
+        for reference in references(method)
         if reference in present
     ]

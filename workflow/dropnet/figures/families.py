@@ -14,7 +14,6 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 from matplotlib.transforms import ScaledTranslation
 
-from dropnet.criteria.names import Criterion
 from dropnet.figures import page
 from dropnet.figures.style import (
     CONTROLS,
@@ -31,6 +30,7 @@ from dropnet.figures.style import (
     handle,
     marked,
 )
+from dropnet.method_names import MethodName
 from dropnet.tables.aggregate import points
 
 PANEL_HEIGHT = 1.75  # inches
@@ -99,7 +99,7 @@ def plot(
         _set_axes(every[0], drawn, quantity)
         body.supxlabel(f"Fraction of {unit} remaining", fontsize=8)
         body.supylabel(quantity.label, fontsize=8)
-        present = {Criterion.of(method) for method in drawn["method"]}
+        present = {MethodName.of(method) for method in drawn["method"]}
         page.add_legend(figure, _handles(quantity, present, level))
         page.fit(figure, list(grid[:, 0]), PANEL_HEIGHT * rows)
     return figure
@@ -125,13 +125,13 @@ def accuracies(runs: pd.DataFrame, unit: str, note: str) -> Figure:
     return plot(averages, page.Header(title, says, note, warns=True), Quantity(label), unit)
 
 
-def families_of(methods: Sequence[str]) -> dict[str, dict[str, list[Criterion]]]:
+def families_of(methods: Sequence[str]) -> dict[str, dict[str, list[MethodName]]]:
     """Return the criteria of each family that has any, each with its global and per-layer form."""
-    found: dict[str, dict[str, list[Criterion]]] = {
+    found: dict[str, dict[str, list[MethodName]]] = {
         name: {} for name in (*FAMILIES, YOURS, CONTROLS)
     }
     for method in methods:
-        criterion = Criterion.of(method)
+        criterion = MethodName.of(method)
         members = found[family(criterion.metric, criterion.variant)]
         members.setdefault(replace(criterion, per_layer=False).name, []).append(criterion)
     listed = [metric for metrics in FAMILIES.values() for metric in metrics]
@@ -152,12 +152,12 @@ def _draw_references(
     axes: Axes,
     averages: pd.DataFrame,
     quantity: Quantity,
-    members: Mapping[str, Sequence[Criterion]],
+    members: Mapping[str, Sequence[MethodName]],
 ) -> None:
     for metric in quantity.references:
         if metric in members:
             continue  # it has a colour here
-        for criterion in (Criterion(metric), Criterion(metric, per_layer=True)):
+        for criterion in (MethodName(metric), MethodName(metric, per_layer=True)):
             rows = averages[averages["method"] == criterion.name]
             if rows.empty:
                 continue
@@ -175,7 +175,7 @@ def _draw_family(
     axes: Axes,
     averages: pd.DataFrame,
     quantity: Quantity,
-    members: Mapping[str, Sequence[Criterion]],
+    members: Mapping[str, Sequence[MethodName]],
 ) -> None:
     """Draw lines, markers and bars of a family, and name its members below the panel."""
     looks = family_styles(list(members))
@@ -239,7 +239,7 @@ def _set_axes(axes: Axes, averages: pd.DataFrame, quantity: Quantity) -> None:
 
 
 def _handles(
-    quantity: Quantity, present: Collection[Criterion], level: float | None
+    quantity: Quantity, present: Collection[MethodName], level: float | None
 ) -> dict[str, Artist]:
     """Of what the panels share."""
     metrics = {criterion.metric for criterion in present}

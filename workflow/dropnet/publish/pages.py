@@ -164,8 +164,7 @@ def _answers(best: pd.DataFrame) -> dict[str, Any]:
     of_maximum = [
         statement.id
         for statement in load()
-        if (statement.other or "").startswith("maximum")
-        and not statement.method.startswith("maximum")
+        if [MethodName.of(name).metric == "maximum" for name in statement.curves] == [False, True]
     ]
     holds = best[best["verdict"] == HOLDS]
     decided = best[best["verdict"].isin([HOLDS, FAILS])].to_dict("records")
